@@ -1,0 +1,56 @@
+//! A maintenance visit as its record tells it (DOMAIN.md §4): claimed times, workers, items.
+
+use super::time::Timestamp;
+use super::vocabulary::vocabulary;
+
+vocabulary!(
+    /// Kind of maintenance (Chongqing upload specification V1.5, DOMAIN.md §3).
+    VisitKind, "visit kind", {
+        /// On demand: a repair or callback (急修).
+        Fm = "FM",
+        /// Half-month.
+        Hm = "HM",
+        /// Quarter.
+        Tm = "TM",
+        /// Half-year.
+        Sm = "SM",
+        /// Year.
+        Oy = "OY",
+    }
+);
+
+/// One visit record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visit {
+    /// When the record was sent, by the sender's clock.
+    pub ts: Timestamp,
+    /// The sender's own id: same id and same content is the same record.
+    pub record_id: String,
+    pub kind: VisitKind,
+    pub started_at: Timestamp,
+    /// `None` while the visit runs.
+    pub ended_at: Option<Timestamp>,
+    pub workers: Vec<String>,
+    /// The record that this one corrects.
+    pub supersedes: Option<String>,
+    /// The whole payload as canonical JSON text; what identity of content is judged by.
+    pub body: String,
+}
+
+/// What rules need of a visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVisit {
+    pub id: String,
+    pub kind: VisitKind,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+}
+
+impl StoredVisit {
+    /// Whether `at` lies inside the visit's time, both ends included; a visit without an end covers a day.
+    #[must_use]
+    pub fn covers(&self, at: Timestamp) -> bool {
+        let end = self.ended_at.unwrap_or(self.started_at.plus_days(1));
+        self.started_at <= at && at <= end
+    }
+}

@@ -1,0 +1,3 @@
+//! liftwatch: watches a city's lifts. The map of the rooms is docs/ARCHITECTURE.md.
+
+pub mod domain;
