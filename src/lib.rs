@@ -1,3 +1,9 @@
 //! liftwatch: watches a city's lifts. The map of the rooms is docs/ARCHITECTURE.md.
 
 pub mod domain;
+
+pub mod clock;
+
+pub mod serde_word;
+
+pub mod detect;

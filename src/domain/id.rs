@@ -38,6 +38,14 @@ macro_rules! identifier {
             }
         }
 
+        impl std::str::FromStr for $name {
+            type Err = BadId;
+
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                Self::new(text)
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
@@ -70,9 +78,17 @@ identifier!(
 
 fn check_id(text: &str) -> Result<(), BadId> {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if (1..=64).contains(&text.len()) && text.bytes().all(good) { Ok(()) } else { Err(BadId::Form) }
+    if (1..=64).contains(&text.len()) && text.bytes().all(good) {
+        Ok(())
+    } else {
+        Err(BadId::Form)
+    }
 }
 
 fn check_region(text: &str) -> Result<(), BadId> {
-    if text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit()) { Ok(()) } else { Err(BadId::Region) }
+    if text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(())
+    } else {
+        Err(BadId::Region)
+    }
 }
