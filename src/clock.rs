@@ -24,9 +24,7 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one clock")]
     pub fn new() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: Instant::now() }
     }
 }
 
@@ -58,10 +56,7 @@ impl VirtualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self {
-            now: AtomicI64::new(now.0),
-            monotonic: AtomicI64::new(0),
-        }
+        Self { now: AtomicI64::new(now.0), monotonic: AtomicI64::new(0) }
     }
 
     /// Lets `millis` pass on both clocks.

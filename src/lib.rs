@@ -7,3 +7,5 @@ pub mod clock;
 pub mod serde_word;
 
 pub mod detect;
+
+pub mod store;

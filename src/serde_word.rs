@@ -53,9 +53,6 @@ pub mod many {
         D: Deserializer<'de>,
     {
         let words = Vec::<String>::deserialize(deserializer)?;
-        words
-            .iter()
-            .map(|word| word.parse().map_err(D::Error::custom))
-            .collect()
+        words.iter().map(|word| word.parse().map_err(D::Error::custom)).collect()
     }
 }

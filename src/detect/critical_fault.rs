@@ -38,11 +38,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Critical,
-            codes: CANDIDATES[..5].to_vec(),
-        }
+        Self { enabled: true, severity: Severity::Critical, codes: CANDIDATES[..5].to_vec() }
     }
 }
 
@@ -107,14 +103,10 @@ fn span(raised: &StoredEvent, code: FaultCode, cleared: Option<&StoredEvent>) ->
     Span {
         start: raised.at,
         end: cleared.map(|event| event.at),
-        steps: vec![Step {
-            at: raised.at,
-            level: 1,
-        }],
+        steps: vec![Step { at: raised.at, level: 1 }],
         evidence: vec![raised.id.clone()],
         summary: Summary {
-            zh: format!("危及安全的故障：{}", code.zh()),
-            en: format!("critical fault: {code}"),
+            zh: format!("危及安全的故障：{}", code.zh()), en: format!("critical fault: {code}")
         },
     }
 }

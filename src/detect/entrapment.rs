@@ -25,11 +25,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Critical,
-            limit_seconds: 120,
-        }
+        Self { enabled: true, severity: Severity::Critical, limit_seconds: 120 }
     }
 }
 
@@ -100,10 +96,7 @@ impl Entrapment {
         Span {
             start: reported.at,
             end: released.map(|event| event.at),
-            steps: vec![Step {
-                at: reported.at,
-                level: 1,
-            }],
+            steps: vec![Step { at: reported.at, level: 1 }],
             evidence: vec![reported.id.clone()],
             summary: Summary { zh, en },
         }

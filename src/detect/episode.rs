@@ -81,9 +81,7 @@ pub fn reconcile(
         };
         verdict.changes.extend(change);
     }
-    verdict
-        .changes
-        .extend(withdrawn.into_iter().map(|alert| withdraw(alert, &places, moment.now)));
+    verdict.changes.extend(withdrawn.into_iter().map(|alert| withdraw(alert, &places, moment.now)));
     verdict
 }
 
@@ -95,22 +93,14 @@ struct Target {
 
 /// Cuts what is recorded at `from`, continues it with what is computed from `from` on.
 fn targets(settled: Vec<Alert>, computed: Vec<Span>, from: Timestamp) -> Vec<Target> {
-    let mut targets: Vec<Target> = settled
-        .into_iter()
-        .map(|alert| Target {
-            span: cut_after(&alert.span, from),
-            recorded: Some(alert),
-        })
-        .collect();
+    let mut targets: Vec<Target> =
+        settled.into_iter().map(|alert| Target { span: cut_after(&alert.span, from), recorded: Some(alert) }).collect();
     for span in computed {
         if span.end.is_some_and(|end| end <= from) {
             continue;
         }
         let span = cut_before(span, from);
-        match targets
-            .last_mut()
-            .filter(|last| span.start == from && last.span.end == Some(from))
-        {
+        match targets.last_mut().filter(|last| span.start == from && last.span.end == Some(from)) {
             Some(last) => {
                 last.span.end = span.end;
                 for step in span.steps {
@@ -182,17 +172,8 @@ fn begin(rule: &dyn Rule, unit: &UnitId, id: String, span: Span, moment: Moment)
         basis: rule.basis().to_owned(),
         superseded_by: None,
     };
-    let kind = if over {
-        TransitionKind::RecordedLate
-    } else {
-        TransitionKind::Fired
-    };
-    Change {
-        alert,
-        kind,
-        tell: !over,
-        is_new: true,
-    }
+    let kind = if over { TransitionKind::RecordedLate } else { TransitionKind::Fired };
+    Change { alert, kind, tell: !over, is_new: true }
 }
 
 fn revise(rule: &dyn Rule, before: Alert, span: Span, moment: Moment) -> Option<Change> {
@@ -214,41 +195,15 @@ fn revise(rule: &dyn Rule, before: Alert, span: Span, moment: Moment) -> Option<
     let resolved_at = (state == AlertState::Resolved).then(|| before.resolved_at.unwrap_or(moment.now));
     let late = before.late && kind != TransitionKind::Reopened;
     let tell = !matches!(kind, TransitionKind::Revised);
-    let alert = Alert {
-        level,
-        severity,
-        state,
-        span,
-        resolved_at,
-        late,
-        ..before
-    };
-    Some(Change {
-        alert,
-        kind,
-        tell,
-        is_new: false,
-    })
+    let alert = Alert { level, severity, state, span, resolved_at, late, ..before };
+    Some(Change { alert, kind, tell, is_new: false })
 }
 
 fn withdraw(alert: Alert, places: &[(Span, String)], now: Timestamp) -> Change {
-    let taken_by = places
-        .iter()
-        .find(|(span, _)| overlap(span, &alert.span))
-        .map(|(_, id)| id.clone());
+    let taken_by = places.iter().find(|(span, _)| overlap(span, &alert.span)).map(|(_, id)| id.clone());
     let tell = alert.state == AlertState::Firing;
-    let alert = Alert {
-        state: AlertState::Withdrawn,
-        resolved_at: Some(now),
-        superseded_by: taken_by,
-        ..alert
-    };
-    Change {
-        alert,
-        kind: TransitionKind::Withdrawn,
-        tell,
-        is_new: false,
-    }
+    let alert = Alert { state: AlertState::Withdrawn, resolved_at: Some(now), superseded_by: taken_by, ..alert };
+    Change { alert, kind: TransitionKind::Withdrawn, tell, is_new: false }
 }
 
 /// The next moment after `now` at which the span begins, ends or changes level.

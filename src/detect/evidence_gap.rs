@@ -26,12 +26,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Info,
-            grace_seconds: 60,
-            hold_days: 30,
-        }
+        Self { enabled: true, severity: Severity::Info, grace_seconds: 60, hold_days: 30 }
     }
 }
 
@@ -48,10 +43,7 @@ impl Rule for EvidenceGap {
     }
 
     fn version(&self) -> String {
-        format!(
-            "1 grace_seconds={} hold_days={}",
-            self.0.grace_seconds, self.0.hold_days
-        )
+        format!("1 grace_seconds={} hold_days={}", self.0.grace_seconds, self.0.hold_days)
     }
 
     fn basis(&self) -> &'static str {
@@ -76,9 +68,7 @@ impl EvidenceGap {
     fn span(&self, gap: &Gap) -> Span {
         let start = gap.found_at + i64::from(self.0.grace_seconds) * SECOND;
         let given_up = gap.found_at + i64::from(self.0.hold_days) * DAY;
-        let Gap {
-            boot, from_seq, to_seq, ..
-        } = gap;
+        let Gap { boot, from_seq, to_seq, .. } = gap;
         let missing = to_seq - from_seq + 1;
         Span {
             start,

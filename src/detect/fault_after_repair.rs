@@ -25,11 +25,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Warning,
-            window_days: 30,
-        }
+        Self { enabled: true, severity: Severity::Warning, window_days: 30 }
     }
 }
 
@@ -99,10 +95,7 @@ impl Rule for FaultAfterRepair {
                 spans.push(Span {
                     start: returned.at,
                     end: Some(returned.at + self.window()),
-                    steps: vec![Step {
-                        at: returned.at,
-                        level: 1,
-                    }],
+                    steps: vec![Step { at: returned.at, level: 1 }],
                     evidence: vec![repaired.event.clone(), visit.id.clone(), returned.event.clone()],
                     summary: Summary {
                         zh: format!("急修后 {} 天内同一故障再现：{zh}", self.0.window_days),

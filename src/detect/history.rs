@@ -62,16 +62,7 @@ impl<'a> History<'a> {
         let excluded = exclusions(&events, &visits);
         let incidents = fault_incidents(&events, &excluded, merge_gap);
         let entrapments = entrapment_incidents(&events, &excluded, merge_gap);
-        Self {
-            unit,
-            events,
-            excluded,
-            visits,
-            gaps: Vec::new(),
-            silent_since: None,
-            incidents,
-            entrapments,
-        }
+        Self { unit, events, excluded, visits, gaps: Vec::new(), silent_since: None, incidents, entrapments }
     }
 }
 

@@ -82,24 +82,15 @@ impl Rules {
         let rules: Vec<Box<dyn Rule>> = vec![
             Box::new(entrapment::Entrapment(settings.entrapment.clone())),
             Box::new(critical_fault::CriticalFault(settings.critical_fault.clone())),
-            Box::new(repeated_entrapment::RepeatedEntrapment(
-                settings.repeated_entrapment.clone(),
-            )),
+            Box::new(repeated_entrapment::RepeatedEntrapment(settings.repeated_entrapment.clone())),
             Box::new(repeated_fault::RepeatedFault(settings.repeated_fault.clone())),
-            Box::new(repeated_fault_watch::RepeatedFaultWatch(
-                settings.repeated_fault_watch.clone(),
-            )),
-            Box::new(fault_after_repair::FaultAfterRepair(
-                settings.fault_after_repair.clone(),
-            )),
+            Box::new(repeated_fault_watch::RepeatedFaultWatch(settings.repeated_fault_watch.clone())),
+            Box::new(fault_after_repair::FaultAfterRepair(settings.fault_after_repair.clone())),
             Box::new(over_age::OverAge::new(settings.over_age.clone(), zone.clone())),
             Box::new(silent_unit::SilentUnit(settings.silent_unit.clone())),
             Box::new(evidence_gap::EvidenceGap(settings.evidence_gap.clone())),
         ];
-        Self {
-            rules,
-            merge_gap: settings.incident.merge_gap(),
-        }
+        Self { rules, merge_gap: settings.incident.merge_gap() }
     }
 
     /// The rules, enabled or not: a disabled rule's condition never holds, so its alerts end.
@@ -123,9 +114,7 @@ impl Rules {
     /// One text that changes when any rule's meaning or threshold changes.
     #[must_use]
     pub fn version(&self) -> String {
-        let each = self
-            .iter()
-            .map(|rule| format!("{} {} {}", rule.name(), rule.enabled(), rule.version()));
+        let each = self.iter().map(|rule| format!("{} {} {}", rule.name(), rule.enabled(), rule.version()));
         let mut all: Vec<String> = each.collect();
         all.push(format!("merge_gap={}", self.merge_gap));
         all.join("; ")

@@ -28,12 +28,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Warning,
-            notice_years: vec![13, 14],
-            limit_years: 15,
-        }
+        Self { enabled: true, severity: Severity::Warning, notice_years: vec![13, 14], limit_years: 15 }
     }
 }
 
@@ -77,11 +72,7 @@ impl Rule for OverAge {
 
     fn version(&self) -> String {
         let notices: Vec<String> = self.settings.notice_years.iter().map(u8::to_string).collect();
-        format!(
-            "1 notice_years={} limit_years={}",
-            notices.join(","),
-            self.settings.limit_years
-        )
+        format!("1 notice_years={} limit_years={}", notices.join(","), self.settings.limit_years)
     }
 
     fn basis(&self) -> &'static str {
@@ -93,31 +84,17 @@ impl Rule for OverAge {
     }
 
     fn severity(&self, level: u8) -> Severity {
-        if level >= self.limit_level() {
-            self.settings.severity
-        } else {
-            Severity::Info
-        }
+        if level >= self.limit_level() { self.settings.severity } else { Severity::Info }
     }
 
     fn spans(&self, history: &History) -> Vec<Span> {
         let Some(since) = history.unit.in_service_since else {
             return Vec::new();
         };
-        let years = self
-            .settings
-            .notice_years
-            .iter()
-            .copied()
-            .chain([self.settings.limit_years]);
+        let years = self.settings.notice_years.iter().copied().chain([self.settings.limit_years]);
         let steps: Vec<Step> = years
             .zip(1..)
-            .filter_map(|(years, level)| {
-                Some(Step {
-                    at: self.birthday(since, years)?,
-                    level,
-                })
-            })
+            .filter_map(|(years, level)| Some(Step { at: self.birthday(since, years)?, level }))
             .collect();
         let Some(first) = steps.first() else { return Vec::new() };
         let limit = self.settings.limit_years;

@@ -29,13 +29,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Warning,
-            threshold: 2,
-            critical_threshold: 3,
-            window_days: 30,
-        }
+        Self { enabled: true, severity: Severity::Warning, threshold: 2, critical_threshold: 3, window_days: 30 }
     }
 }
 
@@ -52,12 +46,7 @@ impl Rule for RepeatedEntrapment {
     }
 
     fn version(&self) -> String {
-        let Settings {
-            threshold,
-            critical_threshold,
-            window_days,
-            ..
-        } = self.0;
+        let Settings { threshold, critical_threshold, window_days, .. } = self.0;
         format!("1 threshold={threshold} critical_threshold={critical_threshold} window_days={window_days}")
     }
 
@@ -70,25 +59,15 @@ impl Rule for RepeatedEntrapment {
     }
 
     fn severity(&self, level: u8) -> Severity {
-        if level >= 2 {
-            Severity::Critical
-        } else {
-            self.0.severity
-        }
+        if level >= 2 { Severity::Critical } else { self.0.severity }
     }
 
     fn spans(&self, history: &History) -> Vec<Span> {
         let entrapments = &history.entrapments;
         let times: Vec<Timestamp> = entrapments.iter().map(|incident| incident.at).collect();
         let thresholds = [
-            Threshold {
-                count: self.0.threshold as usize,
-                level: 1,
-            },
-            Threshold {
-                count: self.0.critical_threshold as usize,
-                level: 2,
-            },
+            Threshold { count: self.0.threshold as usize, level: 1 },
+            Threshold { count: self.0.critical_threshold as usize, level: 2 },
         ];
         window::counting_spans(&times, i64::from(self.0.window_days) * DAY, &thresholds, |counting| {
             let counting: Vec<&Incident> = counting.iter().map(|index| &entrapments[*index]).collect();

@@ -27,13 +27,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Warning,
-            threshold: 3,
-            window_days: 30,
-            per_code: false,
-        }
+        Self { enabled: true, severity: Severity::Warning, threshold: 3, window_days: 30, per_code: false }
     }
 }
 
@@ -73,12 +67,7 @@ impl Rule for RepeatedFault {
 /// The version text of any rule with these settings.
 #[must_use]
 pub fn version(settings: &Settings) -> String {
-    let Settings {
-        threshold,
-        window_days,
-        per_code,
-        ..
-    } = settings;
+    let Settings { threshold, window_days, per_code, .. } = settings;
     format!("1 threshold={threshold} window_days={window_days} per_code={per_code}")
 }
 
@@ -91,26 +80,13 @@ pub fn spans(settings: &Settings, incidents: &[Incident]) -> Vec<Span> {
     let mut kinds: Vec<_> = incidents.iter().map(|incident| &incident.fault).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let of_kind = |kind| {
-        incidents
-            .iter()
-            .filter(|incident| &incident.fault == kind)
-            .collect::<Vec<_>>()
-    };
-    window::union(
-        kinds
-            .into_iter()
-            .flat_map(|kind| counted(settings, &of_kind(kind)))
-            .collect(),
-    )
+    let of_kind = |kind| incidents.iter().filter(|incident| &incident.fault == kind).collect::<Vec<_>>();
+    window::union(kinds.into_iter().flat_map(|kind| counted(settings, &of_kind(kind))).collect())
 }
 
 fn counted(settings: &Settings, incidents: &[&Incident]) -> Vec<Span> {
     let times: Vec<Timestamp> = incidents.iter().map(|incident| incident.at).collect();
-    let thresholds = [Threshold {
-        count: settings.threshold as usize,
-        level: 1,
-    }];
+    let thresholds = [Threshold { count: settings.threshold as usize, level: 1 }];
     window::counting_spans(&times, i64::from(settings.window_days) * DAY, &thresholds, |counting| {
         let counting: Vec<&Incident> = counting.iter().map(|index| incidents[*index]).collect();
         let evidence = counting.iter().map(|incident| incident.event.clone()).collect();

@@ -27,13 +27,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Info,
-            threshold: 4,
-            window_days: 90,
-            per_code: false,
-        }
+        Self { enabled: true, severity: Severity::Info, threshold: 4, window_days: 90, per_code: false }
     }
 }
 
@@ -42,20 +36,8 @@ pub struct RepeatedFaultWatch(pub Settings);
 
 impl RepeatedFaultWatch {
     fn counting(&self) -> repeated_fault::Settings {
-        let Settings {
-            enabled,
-            severity,
-            threshold,
-            window_days,
-            per_code,
-        } = self.0.clone();
-        repeated_fault::Settings {
-            enabled,
-            severity,
-            threshold,
-            window_days,
-            per_code,
-        }
+        let Settings { enabled, severity, threshold, window_days, per_code } = self.0.clone();
+        repeated_fault::Settings { enabled, severity, threshold, window_days, per_code }
     }
 }
 

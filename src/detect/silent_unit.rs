@@ -27,13 +27,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            severity: Severity::Info,
-            heartbeat_seconds: 60,
-            missed: 3,
-            hazard_hours: 72,
-        }
+        Self { enabled: true, severity: Severity::Info, heartbeat_seconds: 60, missed: 3, hazard_hours: 72 }
     }
 }
 
@@ -58,12 +52,7 @@ impl Rule for SilentUnit {
     }
 
     fn version(&self) -> String {
-        let Settings {
-            heartbeat_seconds,
-            missed,
-            hazard_hours,
-            ..
-        } = self.0;
+        let Settings { heartbeat_seconds, missed, hazard_hours, .. } = self.0;
         format!("1 heartbeat_seconds={heartbeat_seconds} missed={missed} hazard_hours={hazard_hours}")
     }
 
@@ -76,11 +65,7 @@ impl Rule for SilentUnit {
     }
 
     fn severity(&self, level: u8) -> Severity {
-        if level >= 2 {
-            self.0.severity.max(Severity::Warning)
-        } else {
-            self.0.severity
-        }
+        if level >= 2 { self.0.severity.max(Severity::Warning) } else { self.0.severity }
     }
 
     fn spans(&self, history: &History) -> Vec<Span> {

@@ -39,18 +39,10 @@ pub fn counting_spans(
             (None, level) => {
                 let counting: Vec<usize> = (oldest..next).collect();
                 let (evidence, summary) = describe(&counting);
-                open = Some(Span {
-                    start: bound,
-                    end: None,
-                    steps: vec![Step { at: bound, level }],
-                    evidence,
-                    summary,
-                });
+                open =
+                    Some(Span { start: bound, end: None, steps: vec![Step { at: bound, level }], evidence, summary });
             }
-            (Some(_), 0) => spans.extend(open.take().map(|span| Span {
-                end: Some(bound),
-                ..span
-            })),
+            (Some(_), 0) => spans.extend(open.take().map(|span| Span { end: Some(bound), ..span })),
             (Some(span), level) => push_step(&mut span.steps, Step { at: bound, level }),
         }
     }
@@ -65,12 +57,7 @@ pub fn push_step(steps: &mut Vec<Step>, step: Step) {
 }
 
 fn level_of(count: usize, thresholds: &[Threshold]) -> u8 {
-    thresholds
-        .iter()
-        .filter(|threshold| count >= threshold.count)
-        .map(|threshold| threshold.level)
-        .max()
-        .unwrap_or(0)
+    thresholds.iter().filter(|threshold| count >= threshold.count).map(|threshold| threshold.level).max().unwrap_or(0)
 }
 
 /// Merges spans of one level that overlap or touch; the evidence and summary of the first are kept.

@@ -78,17 +78,9 @@ identifier!(
 
 fn check_id(text: &str) -> Result<(), BadId> {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if (1..=64).contains(&text.len()) && text.bytes().all(good) {
-        Ok(())
-    } else {
-        Err(BadId::Form)
-    }
+    if (1..=64).contains(&text.len()) && text.bytes().all(good) { Ok(()) } else { Err(BadId::Form) }
 }
 
 fn check_region(text: &str) -> Result<(), BadId> {
-    if text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit()) {
-        Ok(())
-    } else {
-        Err(BadId::Region)
-    }
+    if text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit()) { Ok(()) } else { Err(BadId::Region) }
 }

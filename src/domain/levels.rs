@@ -44,9 +44,7 @@ impl Levels {
     /// Whether a state would change a level: the cheap question that most heartbeats answer with no.
     #[must_use]
     pub fn differ_from(&self, state: &State) -> bool {
-        let mode = state
-            .mode
-            .is_some_and(|mode| mode != Mode::Unknown && self.mode != Some(mode));
+        let mode = state.mode.is_some_and(|mode| mode != Mode::Unknown && self.mode != Some(mode));
         let faults = state.active_faults.as_ref().is_some_and(|faults| {
             faults.len() != self.faults.len() || faults.iter().any(|fault| self.faults.binary_search(fault).is_err())
         });
@@ -60,16 +58,10 @@ impl Levels {
     /// Takes a state over and returns the edges, each at the state's time.
     pub fn observe(&mut self, state: &State) -> Vec<Event> {
         let mut edges = Vec::new();
-        if let Some(mode) = state
-            .mode
-            .filter(|mode| *mode != Mode::Unknown && state.ts > self.mode_as_of)
-        {
+        if let Some(mode) = state.mode.filter(|mode| *mode != Mode::Unknown && state.ts > self.mode_as_of) {
             // The first mode that we hear of is an edge only if it is not the ordinary one.
             if self.mode.unwrap_or(Mode::Normal) != mode {
-                edges.push(Event {
-                    mode: Some(mode),
-                    ..edge(state, EventType::ModeChanged)
-                });
+                edges.push(Event { mode: Some(mode), ..edge(state, EventType::ModeChanged) });
             }
             (self.mode, self.mode_as_of) = (Some(mode), state.ts);
         }
@@ -80,10 +72,7 @@ impl Levels {
             let mut active: Vec<Fault> = active.iter().take(MAX_ACTIVE).cloned().collect();
             active.sort();
             active.dedup();
-            let fault = |kind, fault: &Fault| Event {
-                fault: Some(fault.clone()),
-                ..edge(state, kind)
-            };
+            let fault = |kind, fault: &Fault| Event { fault: Some(fault.clone()), ..edge(state, kind) };
             let ended = self.faults.iter().filter(|known| active.binary_search(known).is_err());
             edges.extend(ended.map(|known| fault(EventType::FaultCleared, known)));
             let begun = active.iter().filter(|told| self.faults.binary_search(told).is_err());

@@ -1,10 +1,14 @@
 //! The numbering of one boot of one unit: which sequence numbers are known to exist, and which of them are missing.
 
+use super::time::Timestamp;
+
 /// A run of missing numbers, `from..=to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing {
     /// The stored gap that this run is part of; `None` for a run that is found now.
     pub row: Option<i64>,
+    /// When that gap was found; `None` for now.
+    pub found_at: Option<Timestamp>,
     pub from: u64,
     pub to: u64,
 }
@@ -23,21 +27,13 @@ impl Numbering {
     /// A numbering that begins with an event that arrived.
     #[must_use]
     pub const fn from_event(seq: u64) -> Self {
-        Self {
-            first: seq,
-            highest: seq,
-            missing: Vec::new(),
-        }
+        Self { first: seq, highest: seq, missing: Vec::new() }
     }
 
     /// A numbering that we join while it runs: everything up to `last` was sent before we listened.
     #[must_use]
     pub const fn joined_after(last: u64) -> Self {
-        Self {
-            first: last + 1,
-            highest: last,
-            missing: Vec::new(),
-        }
+        Self { first: last + 1, highest: last, missing: Vec::new() }
     }
 
     /// The highest number up to which nothing is missing.
@@ -53,14 +49,7 @@ impl Numbering {
             self.highest = seq;
         } else if seq < self.first {
             if seq + 1 < self.first {
-                self.missing.insert(
-                    0,
-                    Missing {
-                        row: None,
-                        from: seq + 1,
-                        to: self.first - 1,
-                    },
-                );
+                self.missing.insert(0, Missing { row: None, found_at: None, from: seq + 1, to: self.first - 1 });
             }
             self.first = seq;
         } else if let Some(place) = self.missing.iter().position(|run| run.from <= seq && seq <= run.to) {
@@ -68,11 +57,7 @@ impl Numbering {
             let before = (run.from < seq).then(|| Missing { to: seq - 1, ..run });
             // The part behind keeps the stored row only if no part before it does.
             let row = if before.is_some() { None } else { run.row };
-            let after = (seq < run.to).then(|| Missing {
-                row,
-                from: seq + 1,
-                to: run.to,
-            });
+            let after = (seq < run.to).then(|| Missing { row, from: seq + 1, ..run });
             self.missing.splice(place..place, before.into_iter().chain(after));
         }
     }
@@ -80,11 +65,7 @@ impl Numbering {
     /// The sender says that it has sent everything up to `last`.
     pub fn announced(&mut self, last: u64) {
         if last > self.highest {
-            self.missing.push(Missing {
-                row: None,
-                from: self.highest + 1,
-                to: last,
-            });
+            self.missing.push(Missing { row: None, found_at: None, from: self.highest + 1, to: last });
             self.highest = last;
         }
     }

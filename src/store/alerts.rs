@@ -53,14 +53,15 @@ impl Change<'_> {
             .bind(alert.superseded_by.as_deref())
             .execute(&mut *self.transaction)
             .await?;
-        let transition = sqlx::query("insert into alert_transition (alert, kind, at, severity) values ($1, $2, $3, $4)")
-            .bind(&alert.id)
-            .bind(kind.as_str())
-            .bind(now.0)
-            .bind(alert.severity.as_str())
-            .execute(&mut *self.transaction)
-            .await?
-            .last_insert_rowid();
+        let transition =
+            sqlx::query("insert into alert_transition (alert, kind, at, severity) values ($1, $2, $3, $4)")
+                .bind(&alert.id)
+                .bind(kind.as_str())
+                .bind(now.0)
+                .bind(alert.severity.as_str())
+                .execute(&mut *self.transaction)
+                .await?
+                .last_insert_rowid();
         if tell {
             let outbox = "insert into outbox (transition, created_at) values ($1, $2)";
             sqlx::query(outbox).bind(transition).bind(now.0).execute(&mut *self.transaction).await?;

@@ -49,7 +49,9 @@ impl StoreError {
     }
 
     fn engine_code(&self) -> Option<u32> {
-        let Self::Engine(sqlx::Error::Database(error)) = self else { return None };
+        let Self::Engine(sqlx::Error::Database(error)) = self else {
+            return None;
+        };
         let extended: u32 = error.code()?.parse().ok()?;
         Some(extended & 0xff)
     }

@@ -42,6 +42,7 @@ impl Change<'_> {
             if let Some(numbering) = found.get_mut(&key) {
                 numbering.missing.push(Missing {
                     row: Some(row.try_get("id")?),
+                    found_at: Some(Timestamp(row.try_get("found_at")?)),
                     from: row.try_get::<i64, _>("from_seq")? as u64,
                     to: row.try_get::<i64, _>("to_seq")? as u64,
                 });
@@ -93,20 +94,22 @@ impl Change<'_> {
         }
         let mut found = 0;
         for run in &after.missing {
-            let statement = match run.row {
-                Some(row) => {
-                    sqlx::query("update gap set from_seq = $2, to_seq = $3 where id = $1 and ($2, $3) <> (from_seq, to_seq)")
-                        .bind(row)
-                }
-                None => {
-                    found += 1;
-                    let open = "insert into gap (unit, boot, found_at, from_seq, to_seq) values ($1, $4, $5, $2, $3)";
-                    sqlx::query(open).bind(unit.as_str())
-                }
-            };
-            let statement = statement.bind(run.from as i64).bind(run.to as i64);
-            let statement = if run.row.is_none() { statement.bind(boot).bind(now.0) } else { statement };
-            statement.execute(&mut *self.transaction).await?;
+            let (from, to) = (run.from as i64, run.to as i64);
+            if let Some(row) = run.row {
+                let shrink = "update gap set from_seq = $2, to_seq = $3 where id = $1";
+                sqlx::query(shrink).bind(row).bind(from).bind(to).execute(&mut *self.transaction).await?;
+                continue;
+            }
+            found += u64::from(run.found_at.is_none());
+            let open = "insert into gap (unit, boot, from_seq, to_seq, found_at) values ($1, $2, $3, $4, $5)";
+            sqlx::query(open)
+                .bind(unit.as_str())
+                .bind(boot)
+                .bind(from)
+                .bind(to)
+                .bind(run.found_at.unwrap_or(now).0)
+                .execute(&mut *self.transaction)
+                .await?;
         }
         Ok(found)
     }

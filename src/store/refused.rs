@@ -147,9 +147,11 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
     pub async fn take_registered(&mut self, limit: u32) -> Result<Vec<Unregistered>, StoreError> {
-        sqlx::query("delete from unregistered_unit where exists (select 1 from unit where unit.id = unregistered_unit.unit)")
-            .execute(&mut *self.transaction)
-            .await?;
+        sqlx::query(
+            "delete from unregistered_unit where exists (select 1 from unit where unit.id = unregistered_unit.unit)",
+        )
+        .execute(&mut *self.transaction)
+        .await?;
         let find = "select m.* from unregistered_message m where exists (select 1 from unit where unit.id = m.unit) \
              order by m.id limit $1";
         let rows = sqlx::query(find).bind(limit).fetch_all(&mut *self.transaction).await?;

@@ -93,7 +93,9 @@ impl Change<'_> {
     pub async fn due(&mut self, now: Timestamp, limit: u32) -> Result<Vec<(UnitId, Timestamp)>, StoreError> {
         let due = "select id, next_check_at from unit where next_check_at <= $1 order by next_check_at limit $2";
         let rows = sqlx::query(due).bind(now.0).bind(limit).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(|row| Ok((word(TABLE, row.try_get("id")?)?, Timestamp(row.try_get("next_check_at")?)))).collect()
+        rows.iter()
+            .map(|row| Ok((word(TABLE, row.try_get("id")?)?, Timestamp(row.try_get("next_check_at")?))))
+            .collect()
     }
 }
 
