@@ -9,3 +9,5 @@ pub mod serde_word;
 pub mod detect;
 
 pub mod store;
+
+pub mod decode;
