@@ -11,3 +11,7 @@ pub mod detect;
 pub mod store;
 
 pub mod decode;
+
+pub mod fleet;
+
+pub mod pipeline;

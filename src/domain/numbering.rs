@@ -24,9 +24,9 @@ pub struct Numbering {
 }
 
 impl Numbering {
-    /// A numbering that begins with an event that arrived.
+    /// The numbering of a unit's first boot that we hear of: nothing is said of what it sent before.
     #[must_use]
-    pub const fn from_event(seq: u64) -> Self {
+    pub const fn joined_at(seq: u64) -> Self {
         Self { first: seq, highest: seq, missing: Vec::new() }
     }
 
@@ -34,6 +34,13 @@ impl Numbering {
     #[must_use]
     pub const fn joined_after(last: u64) -> Self {
         Self { first: last + 1, highest: last, missing: Vec::new() }
+    }
+
+    /// The numbering of a later boot of a unit that we listen to: it counts from 1 (from 0 if 0 arrives), so a
+    /// number that never came is missing even if it was the first.
+    #[must_use]
+    pub const fn rebooted() -> Self {
+        Self { first: 1, highest: 0, missing: Vec::new() }
     }
 
     /// The highest number up to which nothing is missing.

@@ -22,17 +22,16 @@ const ROWS_PER_INSERT: usize = 400;
 const TABLE: &str = "event";
 
 impl Change<'_> {
-    /// Those of the given events that are stored already, by id, and by (unit, boot, seq) under the id that each has
-    /// there.
+    /// Those of the given events that are stored already, found by id or by (unit, boot, seq): unit, id and content.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
-    pub async fn stored_events(&mut self, wanted: &[&EventRecord]) -> Result<Vec<(String, Event)>, StoreError> {
+    pub async fn stored_events(&mut self, wanted: &[&EventRecord]) -> Result<Vec<(UnitId, String, Event)>, StoreError> {
         let mut found = Vec::new();
         let ids: Vec<&str> = wanted.iter().map(|record| record.id.as_str()).collect();
         let by_id = "select e.* from json_each($1) j cross join event e on e.id = j.value";
         for row in sqlx::query(by_id).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await? {
-            found.push((row.try_get("id")?, event(&row)?));
+            found.push((word(TABLE, row.try_get("unit")?)?, row.try_get("id")?, event(&row)?));
         }
         let sequences: Vec<(&str, &str, u64)> = wanted
             .iter()
@@ -45,7 +44,7 @@ impl Change<'_> {
             let by_sequence = "select e.* from json_each($1) j cross join event e \
                  on e.unit = j.value ->> 0 and e.boot = j.value ->> 1 and e.seq = j.value ->> 2";
             for row in sqlx::query(by_sequence).bind(to_json(&sequences)).fetch_all(&mut *self.transaction).await? {
-                found.push((row.try_get("id")?, event(&row)?));
+                found.push((word(TABLE, row.try_get("unit")?)?, row.try_get("id")?, event(&row)?));
             }
         }
         Ok(found)

@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 use super::Change;
 use super::error::StoreError;
-use super::words::word;
+use super::words::{to_json, word};
 
 /// Refused messages kept per publisher; beyond it the oldest go.
 const QUARANTINE_ROWS: i64 = 10_000;
@@ -142,34 +142,37 @@ impl Change<'_> {
         Ok(kept.rows_affected() > 0)
     }
 
-    /// Takes out up to `limit` kept messages whose unit the registry has by now, oldest first.
+    /// Up to `limit` kept messages whose unit the registry has by now, oldest first.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
-    pub async fn take_registered(&mut self, limit: u32) -> Result<Vec<Unregistered>, StoreError> {
-        sqlx::query(
-            "delete from unregistered_unit where exists (select 1 from unit where unit.id = unregistered_unit.unit)",
-        )
-        .execute(&mut *self.transaction)
-        .await?;
+    pub async fn attachable(&mut self, limit: u32) -> Result<Vec<Unregistered>, StoreError> {
         let find = "select m.* from unregistered_message m where exists (select 1 from unit where unit.id = m.unit) \
              order by m.id limit $1";
         let rows = sqlx::query(find).bind(limit).fetch_all(&mut *self.transaction).await?;
-        let mut taken = Vec::with_capacity(rows.len());
+        let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
-            let id: i64 = row.try_get("id")?;
-            sqlx::query("delete from unregistered_message where id = $1")
-                .bind(id)
-                .execute(&mut *self.transaction)
-                .await?;
-            taken.push(Unregistered {
-                id,
+            found.push(Unregistered {
+                id: row.try_get("id")?,
                 region: word("unregistered_message", row.try_get("region")?)?,
                 topic: row.try_get("topic")?,
                 received_at: Timestamp(row.try_get("received_at")?),
                 payload: row.try_get("payload")?,
             });
         }
-        Ok(taken)
+        Ok(found)
+    }
+
+    /// Drops kept messages that are attached to their unit now, and the units that are registered by now.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn drop_attached(&mut self, messages: &[i64]) -> Result<(), StoreError> {
+        let drop = "delete from unregistered_message where id in (select value from json_each($1))";
+        sqlx::query(drop).bind(to_json(messages)).execute(&mut *self.transaction).await?;
+        let forget = "delete from unregistered_unit \
+             where exists (select 1 from unit where unit.id = unregistered_unit.unit)";
+        sqlx::query(forget).execute(&mut *self.transaction).await?;
+        Ok(())
     }
 }
