@@ -101,7 +101,7 @@ impl Document {
             let line = error.span().map(|span| place::line_of(&text, span.start));
             // Recovery inside one line tends to stumble again at once; the first word on a line is the true one.
             if broken.last().is_none_or(|last| last.line != line) {
-                broken.push(Problem { line, key: String::new(), message: format!("not TOML: {}", error.message()) });
+                broken.push(Problem { line, key: String::new(), message: wording::broken_toml(error.message()) });
             }
         }
         let good = broken.is_empty();

@@ -30,6 +30,7 @@ impl Default for Store {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Loopback only, until there are tokens.
+    #[serde(deserialize_with = "socket_address")]
     pub listen: SocketAddr,
 }
 
@@ -184,6 +185,11 @@ const fn keep_alive_seconds() -> u16 {
 
 const fn receive_maximum() -> u16 {
     4096
+}
+
+fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom("must be an address with a port, such as 127.0.0.1:8080 or [::1]:8080"))
 }
 
 fn region_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RegionCode, D::Error> {

@@ -32,19 +32,28 @@ pub fn in_plain_words(message: &str) -> Told {
     Told { message: told, missing: None }
 }
 
+/// The parser's message; where it knows nothing that could stand there, most often quotation marks are missing.
+pub fn broken_toml(message: &str) -> String {
+    match message.strip_suffix(", expected nothing") {
+        Some(what) => format!("not TOML: {what}; a text needs quotation marks"),
+        None => format!("not TOML: {message}"),
+    }
+}
+
 /// `; did you mean "x"? known: a, b` in the form that fits; empty when nothing is known.
 pub fn known_names(name: &str, known: &[String]) -> String {
     if known.is_empty() {
         return String::new();
     }
-    let near = known.iter().map(|other| (distance(name, other), other)).min();
-    // A third of the letters wrong is a slip of the hand; more is another word.
-    let hint = match near {
-        Some((far, other)) if far * 3 <= name.chars().count().max(other.chars().count()) => {
-            format!("; did you mean `{other}`?")
-        }
-        _ => ";".to_owned(),
-    };
+    // A third of the letters wrong is a slip of the hand, a part of the word an abbreviation; more is another word.
+    let near = known
+        .iter()
+        .map(|other| (distance(name, other), other))
+        .filter(|(far, other)| far * 3 <= name.chars().count().max(other.chars().count()))
+        .min()
+        .map(|(_, other)| other)
+        .or_else(|| known.iter().find(|other| name.len() >= 3 && other.starts_with(name)));
+    let hint = near.map_or(";".to_owned(), |other| format!("; did you mean `{other}`?"));
     format!("{hint} known: {}", known.join(", "))
 }
 
@@ -62,7 +71,10 @@ fn unknown_key(name: &str, known: &[String]) -> String {
 fn mismatch(rest: &str) -> String {
     let Some((found, expected)) = rest.rsplit_once(", expected ") else { return rest.to_owned() };
     let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
@@ -78,20 +90,25 @@ fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// Edit distance: insertions, deletions and replacements of one character.
+/// Edit distance: insertions, deletions, replacements, and swaps of two neighbours.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut table = vec![vec![0; right.len() + 1]; left.len() + 1];
+    for i in 0..=left.len() {
+        for j in 0..=right.len() {
+            table[i][j] = match (i, j) {
+                (0, _) => j,
+                (_, 0) => i,
+                _ => {
+                    let replaced = table[i - 1][j - 1] + usize::from(left[i - 1] != right[j - 1]);
+                    let best = replaced.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+                    let swapped = i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1];
+                    if swapped { best.min(table[i - 2][j - 2] + 1) } else { best }
+                }
+            };
         }
     }
-    row[right.len()]
+    table[left.len()][right.len()]
 }
 
 #[cfg(test)]
@@ -100,7 +117,8 @@ mod tests {
 
     #[test]
     fn measures_slips_of_the_hand() {
-        assert_eq!(distance("borker", "broker"), 2);
+        assert_eq!(distance("borker", "broker"), 1);
+        assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("same", "same"), 0);
     }
@@ -108,7 +126,7 @@ mod tests {
     #[test]
     fn names_the_nearest_key() {
         let told = in_plain_words("unknown field `paht`, expected `path`");
-        assert_eq!(told.message, "unknown key; known: path");
+        assert_eq!(told.message, "unknown key; did you mean `path`? known: path");
         let told = in_plain_words("unknown field `treshold`, expected one of `enabled`, `threshold`");
         assert_eq!(told.message, "unknown key; did you mean `threshold`? known: enabled, threshold");
     }
