@@ -80,7 +80,7 @@ type Untaken = (Range<usize>, String, Vec<String>);
 
 /// Every section that was neither taken nor stands around one that was.
 pub fn untaken(table: &DeTable<'_>, taken: &BTreeSet<String>, prefix: &str, found: &mut Vec<Untaken>) {
-    for (key, value) in table.iter() {
+    for (key, value) in table {
         let name = format!("{prefix}{}", key.get_ref());
         if taken.contains(&name) {
             continue;

@@ -1,5 +1,9 @@
 //! Every integration test in one binary: one link, one place to look.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it says")]
+
 mod config;
+
+mod lockfile;
 
 mod registry_csv;
