@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it says")]
 
+mod architecture;
+
 mod config;
 
 mod lockfile;
