@@ -43,7 +43,7 @@ impl Source {
                 read_path(&tokens, start, Vec::new(), &mut found);
             }
         }
-        found.into_iter().map(|path| self.from_root(&path)).collect()
+        found.into_iter().map(|path| self.rooted(&path)).collect()
     }
 
     /// The first word of every path with two steps or more, and of every `use x;`: the crates among them are named here.
@@ -55,7 +55,7 @@ impl Source {
         path_starts(&tokens).map(|start| tokens[start].clone()).chain(used).chain(attributes).collect()
     }
 
-    fn from_root(&self, path: &[String]) -> Vec<String> {
+    fn rooted(&self, path: &[String]) -> Vec<String> {
         let mut root = self.module();
         let mut steps = path.iter().peekable();
         match steps.peek().map(|step| step.as_str()) {
