@@ -175,3 +175,22 @@ fn a_part_refuses_its_own_key_at_the_keys_line() {
          liftwatch.toml:3: rules.over_age.limit_years: must be at least 1"
     );
 }
+
+proptest::proptest! {
+    /// However the shipped file is damaged, reading it ends, and every line that is told is one of the file's.
+    #[test]
+    fn a_damaged_file_is_refused_within_its_lines(at in 0.0..1.0, length in 0_usize..40, put in ".{0,12}") {
+        let text = std::fs::read_to_string(here("config/liftwatch.toml")).unwrap();
+        let chars: Vec<char> = text.chars().collect();
+        let start = (at * chars.len() as f64) as usize;
+        let end = (start + length).min(chars.len());
+        let damaged: String = chars[..start].iter().copied().chain(put.chars()).chain(chars[end..].iter().copied()).collect();
+        let lines = damaged.matches('\n').count() + 1;
+        if let Err(error) = parse(&damaged) {
+            proptest::prop_assert!(!error.problems.is_empty());
+            for problem in error.problems {
+                proptest::prop_assert!(problem.line.is_none_or(|line| (1..=lines).contains(&line)), "{problem:?}");
+            }
+        }
+    }
+}

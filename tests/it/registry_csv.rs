@@ -122,3 +122,24 @@ fn refuses_control_characters_and_endless_cells() {
 fn a_header_alone_is_an_empty_registry() {
     assert!(units("unit,region,kind\n").is_empty());
 }
+
+proptest::proptest! {
+    /// Whatever bytes follow a good header, reading ends, and each refusal names a line of the file.
+    #[test]
+    fn any_bytes_are_read_or_refused(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+        let mut file = b"unit,region,kind,registration_code,latitude,longitude,in_service_since\nT-1,350582,traction,".to_vec();
+        let lines = 2 + body.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() as u64;
+        file.extend(body);
+        if let Err(errors) = parse(file.as_slice()) {
+            proptest::prop_assert!(!errors.is_empty());
+            for error in errors {
+                proptest::prop_assert!((1..=lines).contains(&error.line), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_registration_code_is_taken(code in "\\PC{0,40}") {
+        let _ = month_of_registration_code(&code);
+    }
+}
