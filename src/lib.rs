@@ -6,11 +6,15 @@ pub mod clock;
 
 pub mod serde_word;
 
+pub mod config;
+
+pub mod registry_csv;
+
+pub mod decode;
+
 pub mod detect;
 
 pub mod store;
-
-pub mod decode;
 
 pub mod fleet;
 

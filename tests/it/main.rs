@@ -1,0 +1,11 @@
+//! Every integration test in one binary: one link, one place to look.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it says")]
+
+mod architecture;
+
+mod config;
+
+mod lockfile;
+
+mod registry_csv;
