@@ -1,0 +1,7 @@
+//! Every integration test in one binary: one link, one place to look.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it says")]
+
+mod decode_cases;
+
+mod decode_properties;
