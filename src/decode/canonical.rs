@@ -3,7 +3,8 @@
 use crate::decode::field;
 use crate::decode::mapping::{Class, Fact, Family, Message, Reading, Reason, Rejection};
 use crate::decode::record;
-use crate::decode::strict::{self, Node, Object};
+use crate::decode::strict;
+use crate::decode::tree::{Node, Object};
 use crate::domain::event::{Event, EventType, Origin, Sequence, State};
 use crate::domain::fault::{Fault, FaultCode};
 
@@ -15,6 +16,7 @@ pub const VENDOR_CODE: usize = 64;
 const ACTIVE_FAULTS: usize = 64;
 
 /// The canonical payloads.
+#[derive(Debug)]
 pub struct Canonical;
 
 impl Family for Canonical {
@@ -87,7 +89,9 @@ fn fault(code: &str, vendor_code: Option<&str>, unknown_codes: &mut Vec<String>)
     match code.parse() {
         Ok(code) => Fault { code, vendor_code },
         Err(_) => {
-            unknown_codes.push(code.to_owned());
+            if !unknown_codes.iter().any(|known| known == code) {
+                unknown_codes.push(code.to_owned());
+            }
             Fault { code: FaultCode::Other, vendor_code: vendor_code.or_else(|| Some(code.to_owned())) }
         }
     }
@@ -148,16 +152,17 @@ fn event(message: &Message<'_>, unknown_codes: &mut Vec<String>) -> Result<Event
         None
     };
     let mode = if of_mode { Some(field::word("mode", field::required("mode", fields.mode)?)?) } else { None };
-    // What a sender adds beyond its event's type is kept beside the unknown fields.
-    let beside =
-        (!of_fault && (fields.code.is_some() || fields.vendor_code.is_some())) || (!of_mode && fields.mode.is_some());
+    // What this type of event has no place for is kept beside the unknown fields; so is a word that the vocabulary
+    // does not have, where the vendor's own code takes its place.
+    let code_placed = of_fault && (unknown_codes.is_empty() || fields.vendor_code.is_none());
     let known = |name: &str| match name {
         "ts" | "boot" | "seq" | "type" | "landing" | "moving" | "occupied" => true,
-        "code" => of_fault || fields.code.is_none(),
+        "code" => code_placed || fields.code.is_none(),
         "vendor_code" => of_fault || fields.vendor_code.is_none(),
         "mode" => of_mode || fields.mode.is_none(),
         _ => false,
     };
+    let more = fields.others || ["code", "vendor_code", "mode"].iter().any(|name| !known(name));
     Ok(Event {
         ts: field::time("ts", field::required("ts", fields.ts)?)?,
         sequence: sequence(fields.boot, fields.seq)?,
@@ -168,7 +173,7 @@ fn event(message: &Message<'_>, unknown_codes: &mut Vec<String>) -> Result<Event
         moving: fields.moving.map(|node| field::boolean("moving", node)).transpose()?,
         occupied: fields.occupied.map(|node| field::boolean("occupied", node)).transpose()?,
         origin: Origin::Reported,
-        extra: if fields.others || beside { strict::except(message.text, &known)? } else { None },
+        extra: if more { strict::except(message.text, &known)? } else { None },
     })
 }
 

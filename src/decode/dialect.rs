@@ -11,7 +11,7 @@ use crate::decode::canonical::LANDING;
 use crate::decode::field;
 use crate::decode::mapping::{Reason, Rejection, shown};
 use crate::decode::settings::{Booleans, Epoch, MappingSettings, Problem, RunningTime};
-use crate::decode::strict::{Node, Object};
+use crate::decode::tree::{Node, Object};
 use crate::domain::event::{Direction, Door, Mode, Sequence, State};
 use crate::domain::time::Timestamp;
 
@@ -54,6 +54,7 @@ const WORDS: [(&str, &[(&str, &str)]); 4] =
     [("service_mode", &MODES), ("car_status", &CAR), ("car_direction", &DIRECTIONS), ("door", &[])];
 
 /// One source's spelling.
+#[derive(Debug)]
 pub struct Dialect {
     /// Our field name = their name or pointer.
     names: BTreeMap<&'static str, String>,
@@ -207,7 +208,7 @@ impl Dialect {
             table.get(text.as_ref()).or(ours).map(String::as_str)
         });
         if found.is_none() {
-            unknown.push(format!("{name}:{}", text.chars().take(32).collect::<String>()));
+            unknown.push(format!("{name}:{}", text.chars().take(32).flat_map(char::escape_debug).collect::<String>()));
         }
         Ok(found)
     }
@@ -229,12 +230,6 @@ impl Dialect {
         }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "both bounds are checked first, and a run time below 2^53 is exact"
-    )]
     fn run_seconds(&self, object: &Object<'_>) -> Result<Option<u64>, Rejection> {
         let (Some(unit), Some(node)) = (self.running_time, self.get(object, "running_time")) else { return Ok(None) };
         let text = plain("running_time", node)?;
@@ -244,7 +239,7 @@ impl Dialect {
             RunningTime::Seconds => number,
         };
         if (0.0..=field::LARGEST_WHOLE as f64).contains(&seconds) {
-            Ok(Some(seconds.round() as u64))
+            Ok(Some(seconds.round() as u64)) // whole and exact below 2^53
         } else {
             Err(bad("running_time", &text, "a time from 0 on"))
         }

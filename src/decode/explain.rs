@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::decode::mapping::{Decoded, Fact, Reason, Rejection, shown};
 use crate::decode::{BUILT_IN, Decoder, topic};
-use crate::domain::event::{Event, State};
+use crate::domain::event::{Direction, Door, Event, Mode, State};
 use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardReport;
 use crate::domain::id::RegionCode;
@@ -94,11 +94,11 @@ fn state(state: &State) -> Value {
         "ts": state.ts.to_string(),
         "boot": state.boot,
         "last_seq": state.last_seq,
-        "mode": state.mode.map(|mode| mode.as_str()),
+        "mode": state.mode.map(Mode::as_str),
         "moving": state.moving,
-        "direction": state.direction.map(|direction| direction.as_str()),
+        "direction": state.direction.map(Direction::as_str),
         "landing": state.landing,
-        "door": state.door.map(|door| door.as_str()),
+        "door": state.door.map(Door::as_str),
         "in_unlocking_zone": state.in_unlocking_zone,
         "occupied": state.occupied,
         "active_faults": state.active_faults.as_ref().map(|faults| faults.iter().map(fault_value).collect::<Vec<_>>()),
@@ -119,7 +119,7 @@ fn event(event: &Event) -> Value {
         "type": event.kind.as_str(),
         "code": event.fault.as_ref().map(|fault| fault.code.as_str()),
         "vendor_code": event.fault.as_ref().and_then(|fault| fault.vendor_code.as_deref()),
-        "mode": event.mode.map(|mode| mode.as_str()),
+        "mode": event.mode.map(Mode::as_str),
         "landing": event.landing,
         "moving": event.moving,
         "occupied": event.occupied,

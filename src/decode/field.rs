@@ -1,7 +1,7 @@
 //! Reads one JSON value as what a canonical field must be, or says what is wrong with it. Strict: nothing is coerced.
 
 use crate::decode::mapping::{Reason, Rejection, shown};
-use crate::decode::strict::Node;
+use crate::decode::tree::Node;
 use crate::domain::time::Timestamp;
 
 /// Largest whole number that every JSON reader keeps exactly, 2^53 - 1.

@@ -6,7 +6,8 @@ use crate::decode::dialect::{self, Dialect};
 use crate::decode::mapping::{Class, Fact, Family, Message, Reading, Reason, Rejection, shown};
 use crate::decode::meaning::{self, Meaning, Table};
 use crate::decode::settings::{CodesAs, MappingSettings, Problem};
-use crate::decode::strict::{self, Node};
+use crate::decode::strict;
+use crate::decode::tree::Node;
 use crate::domain::event::{Event, EventType, Mode, Origin, Sequence, State};
 use crate::domain::fault::FaultCode;
 
@@ -50,6 +51,7 @@ const STANDARD: [(&str, Meaning); 29] = [
 ];
 
 /// A mapping of this family.
+#[derive(Debug)]
 pub struct Gb24476 {
     dialect: Dialect,
     table: Table,

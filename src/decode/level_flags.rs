@@ -6,7 +6,7 @@ use crate::decode::dialect::Dialect;
 use crate::decode::mapping::{Class, Fact, Family, Message, Reading, Reason, Rejection, shown};
 use crate::decode::meaning::{self, Meaning, Table};
 use crate::decode::settings::{MappingSettings, Problem};
-use crate::decode::strict::{Node, Object};
+use crate::decode::tree::{Node, Object};
 use crate::domain::event::{EventType, Mode, State};
 use crate::domain::fault::FaultCode;
 
@@ -30,6 +30,7 @@ const NAMED: [(&str, Meaning); 12] = [
 ];
 
 /// A mapping of this family.
+#[derive(Debug)]
 pub struct LevelFlags {
     dialect: Dialect,
     table: Table,
@@ -56,11 +57,15 @@ impl LevelFlags {
         Ok(Self { dialect, table, flags: settings.flags.clone(), prefix: settings.flag_prefix.clone() })
     }
 
-    /// Whether a member of the flags' object is a flag at all.
+    /// Whether a member of the object that holds the flags is one.
     fn is_flag(&self, name: &str) -> bool {
-        let listed =
-            self.flags.is_some() || self.prefix.as_ref().is_some_and(|prefix| name.starts_with(prefix.as_str()));
-        self.table.contains_key(name) || (listed && !self.dialect.knows(name))
+        let unlisted = || match (&self.flags, &self.prefix) {
+            // In an object of flags every member is one, but for those that `fields` points to.
+            (Some(pointer), _) => !self.dialect.knows(&format!("{pointer}/{name}")),
+            (None, Some(prefix)) => name.starts_with(prefix.as_str()) && !self.dialect.knows(name),
+            (None, None) => false,
+        };
+        self.table.contains_key(name) || unlisted()
     }
 
     fn flags<'o, 'a>(&self, object: &'o Object<'a>) -> Result<Option<&'o Object<'a>>, Rejection> {

@@ -1,6 +1,8 @@
 //! The contract of decoding: what a payload becomes, why it is refused, and what a payload family must offer.
 
-use crate::decode::strict::Object;
+use std::fmt;
+
+use crate::decode::tree::Object;
 use crate::domain::event::{Event, State};
 use crate::domain::hazard::HazardReport;
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
@@ -143,7 +145,7 @@ pub struct Reading {
 }
 
 /// One family of payloads. Pure: no clock, no I/O; the same message gives the same reading.
-pub trait Family: Send + Sync {
+pub trait Family: fmt::Debug + Send + Sync {
     /// Reads one message.
     ///
     /// # Errors

@@ -2,20 +2,29 @@
 //!
 //! Pure: no clock, no I/O. A new family is a file with a `Family`, its `mod` line and its line in `family` below.
 
+pub mod tree;
+
 pub mod mapping;
 
-pub mod settings;
 pub mod strict;
+
 pub mod topic;
 
-pub mod canonical;
+pub mod settings;
+
 pub mod field;
+
+pub mod canonical;
+
 pub mod record;
 
-pub mod dialect;
-pub mod gb24476;
-pub mod level_flags;
 pub mod meaning;
+
+pub mod dialect;
+
+pub mod gb24476;
+
+pub mod level_flags;
 
 pub mod explain;
 
@@ -27,18 +36,20 @@ use crate::decode::gb24476::Gb24476;
 use crate::decode::level_flags::LevelFlags;
 use crate::decode::mapping::{Address, Class, Decoded, Family, Message, Reason, Rejection, shown};
 use crate::decode::settings::{FamilyName, MappingSettings, Place, Problem, SettingsError};
-use crate::decode::strict::Object;
+use crate::decode::tree::Object;
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
 
 /// What `liftwatch decode --mapping` calls the built-in binding.
 pub const BUILT_IN: &str = "canonical";
 
 /// Reads every message of every region.
+#[derive(Debug)]
 pub struct Decoder {
     bindings: Vec<Binding>,
 }
 
 /// One `[[mapping]]`, ready to read.
+#[derive(Debug)]
 struct Binding {
     name: String,
     /// The filter of each region that uses it.
@@ -168,8 +179,9 @@ impl Binding {
     }
 
     fn decode(&self, region: &RegionCode, topic: &str, payload: &[u8]) -> Result<Decoded, Rejection> {
-        let text = strict::text(payload)?;
-        let object = strict::parse(text)?;
+        let unread = |rejection| self.named(topic, rejection);
+        let text = strict::text(payload).map_err(unread)?;
+        let object = strict::parse(text).map_err(unread)?;
         let address = self.address(region, topic, &object)?;
         let read = || {
             let class = self.class.as_ref().map(|place| class(place, topic, &object)).transpose()?;
@@ -184,6 +196,15 @@ impl Binding {
             }),
             Err(rejection) => Err(rejection.of(&address)),
         }
+    }
+
+    /// Names whom an unreadable payload concerns, as far as topic and mapping tell.
+    fn named(&self, topic: &str, mut rejection: Rejection) -> Rejection {
+        let nothing = Object::default();
+        let told = |place| found("", place, topic, &nothing).ok();
+        rejection.publisher = told(&self.publisher).and_then(|text| PublisherId::new(&text).ok());
+        rejection.unit = told(&self.unit).and_then(|text| UnitId::new(&text).ok());
+        rejection
     }
 
     fn address(&self, region: &RegionCode, topic: &str, object: &Object<'_>) -> Result<Address, Rejection> {

@@ -2,7 +2,8 @@
 
 use crate::decode::field;
 use crate::decode::mapping::{Message, Reason, Rejection, shown};
-use crate::decode::strict::{self, Node, Object};
+use crate::decode::strict;
+use crate::decode::tree::{Node, Object};
 use crate::domain::hazard::HazardReport;
 use crate::domain::visit::Visit;
 

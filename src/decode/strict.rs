@@ -1,4 +1,4 @@
-//! Strict JSON: one pass into a borrowed tree that refuses duplicate keys, depth, size and numbers without a value.
+//! Strict JSON: one pass from text into a `tree` that refuses duplicate keys, depth, size and numbers without a value.
 //!
 //! The grammar is `serde_json`'s; this file adds what it lets pass. Text is borrowed wherever it has no escapes.
 
@@ -11,91 +11,13 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::decode::mapping::{Reason, Rejection, shown};
+use crate::decode::tree::{Node, Object};
 
 /// Largest payload that is read, in bytes (DESIGN.md §4).
 pub const LARGEST: usize = 64 * 1024;
 
 /// Deepest nesting that is read; the canonical payloads need 3.
 pub const DEEPEST: usize = 16;
-
-/// Objects up to this size are searched for duplicates pair by pair; larger ones are sorted, so that a
-/// hostile object of thousands of keys costs no quadratic time.
-const FEW: usize = 16;
-
-/// One JSON value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Node<'a> {
-    Null,
-    Bool(bool),
-    /// A whole number from 0 on.
-    Unsigned(u64),
-    /// A whole number below 0.
-    Negative(i64),
-    /// Any other number: with a fraction or exponent, or too large for the two above.
-    Float(f64),
-    Text(Cow<'a, str>),
-    List(Vec<Node<'a>>),
-    Object(Object<'a>),
-}
-
-/// One JSON object without duplicate keys, in the order of the payload.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Object<'a> {
-    fields: Vec<(Cow<'a, str>, Node<'a>)>,
-}
-
-impl Node<'_> {
-    /// What this value is, in words for a person.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Unsigned(_) | Self::Negative(_) => "a whole number",
-            Self::Float(_) => "a number",
-            Self::Text(_) => "text",
-            Self::List(_) => "a list",
-            Self::Object(_) => "an object",
-        }
-    }
-}
-
-impl<'a> Object<'a> {
-    /// Keys and values in the order of the payload.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, &Node<'a>)> {
-        self.fields.iter().map(|(key, node)| (key.as_ref(), node))
-    }
-
-    /// The value of a key; `None` where it is missing.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Node<'a>> {
-        self.fields.iter().find(|(name, _)| name == key).map(|(_, node)| node)
-    }
-
-    /// The value at a JSON pointer (RFC 6901), such as `/data/0/code`.
-    #[must_use]
-    pub fn at(&self, pointer: &str) -> Option<&Node<'a>> {
-        let mut steps = pointer.strip_prefix('/')?.split('/').map(|step| step.replace("~1", "/").replace("~0", "~"));
-        let mut node = self.get(&steps.next()?)?;
-        for step in steps {
-            node = match node {
-                Node::Object(object) => object.get(&step)?,
-                Node::List(list) => list.get(step.parse::<usize>().ok()?)?,
-                _ => return None,
-            };
-        }
-        Some(node)
-    }
-
-    fn duplicate(&self) -> Option<&str> {
-        if self.fields.len() <= FEW {
-            return None; // each key was compared with those before it as it came
-        }
-        let mut keys: Vec<&str> = self.fields.iter().map(|(key, _)| key.as_ref()).collect();
-        keys.sort_unstable();
-        keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
-    }
-}
 
 /// The payload as text, if it is short enough and UTF-8.
 ///
@@ -275,15 +197,16 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node<'de>, A::Error> {
         let inner = self.deeper()?;
-        let mut object = Object { fields: Vec::with_capacity(FEW) };
+        // Room ahead for the payload alone: thousands of small objects in one message must stay small.
+        let mut object = if self.depth == 0 { Object::with_room() } else { Object::default() };
         while let Some(key) = entries.next_key_seed(KeySeed)? {
-            if object.fields.len() < FEW && object.get(&key).is_some() {
+            if object.has_twice(&key) {
                 return Err(self.twice(&key));
             }
             let value = entries.next_value_seed(inner)?;
-            object.fields.push((key, value));
+            object.push(key, value);
         }
-        match object.duplicate() {
+        match object.late_duplicate() {
             Some(key) => Err(self.twice(key)),
             None => Ok(Node::Object(object)),
         }

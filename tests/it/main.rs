@@ -9,3 +9,7 @@ mod config;
 mod lockfile;
 
 mod registry_csv;
+
+mod decode_cases;
+
+mod decode_properties;
