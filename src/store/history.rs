@@ -56,8 +56,8 @@ impl Change<'_> {
              select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
              from json_each($1) j cross join event e indexed by event_lasting \
              on e.unit = j.value ->> 0 and e.at < j.value ->> 1 \
-             where (type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released') \
-             or code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal'))";
+             where (e.type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released') \
+             or e.code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal'))";
         for row in sqlx::query(events).bind(&keys).fetch_all(&mut *self.transaction).await? {
             found.entry(word("event", row.try_get("unit")?)?).or_default().events.push(stored_event(&row)?);
         }

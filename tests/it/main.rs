@@ -13,3 +13,9 @@ mod registry_csv;
 mod decode_cases;
 
 mod decode_properties;
+
+mod world;
+
+mod model;
+
+mod pipeline_model;
