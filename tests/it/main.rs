@@ -19,3 +19,5 @@ mod world;
 mod model;
 
 mod pipeline_model;
+
+mod rules;

@@ -183,9 +183,31 @@ impl World {
         sqlx::query_scalar(query).bind(rule.to_owned()).fetch_all(&mut self.reader().await).await.unwrap()
     }
 
+    /// What happened to the alerts of a rule, in order, told or not.
+    pub async fn transitions(&mut self, rule: &str) -> Vec<String> {
+        let query = "select t.kind from alert_transition t join alert a on a.id = t.alert where a.rule = $1 order by t.id";
+        sqlx::query_scalar(query).bind(rule.to_owned()).fetch_all(&mut self.reader().await).await.unwrap()
+    }
+
+    /// Start, end and whether it fires, of each alert of a rule that stands.
+    pub async fn episodes(&mut self, rule: &str) -> Vec<(Timestamp, Option<Timestamp>, bool)> {
+        self.alerts(rule).await.into_iter().map(|alert| (alert.starts, alert.ends, alert.firing)).collect()
+    }
+
     /// One number out of the file.
     pub async fn count(&mut self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&mut self.reader().await).await.unwrap()
+    }
+
+    /// One text out of the file.
+    pub async fn text(&mut self, query: &'static str) -> String {
+        sqlx::query_scalar(query).fetch_one(&mut self.reader().await).await.unwrap()
+    }
+
+    /// What an operator with a foreign tool does to the file.
+    pub async fn meddle(&mut self, statement: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.file());
+        sqlx::raw_sql(statement).execute(&mut options.connect().await.unwrap()).await.unwrap();
     }
 
     /// A connection that only reads.
