@@ -143,7 +143,10 @@ impl Staging {
             self.refuse(arrival, publisher.as_str(), unit.as_str(), reason, detail);
             return;
         }
-        self.hear(fleet, unit, arrival.received_at);
+        // Visits and hazards are records that people write; only the unit's own word shows that it can be heard.
+        if matches!(decoded.class, Class::State | Class::Event) {
+            self.hear(fleet, unit, arrival.received_at);
+        }
         for fact in &decoded.facts {
             match fact {
                 Fact::State(state) => self.state(fleet, source, &decoded.address, state, arrival.received_at),
