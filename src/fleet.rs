@@ -38,8 +38,8 @@ pub struct Entry {
     pub tracked: Tracked,
     pub heard_at: Option<Timestamp>,
     pub state: Option<State>,
-    /// Judged silent, and not heard since.
-    pub silent: bool,
+    /// From when its silence counts, if it is judged silent and was not heard since.
+    pub silent_since: Option<Timestamp>,
     /// Heard since the last flush.
     pub dirty: bool,
 }
@@ -74,7 +74,7 @@ impl Fleet {
                     tracked: Tracked::default(),
                     heard_at: None,
                     state: None,
-                    silent: false,
+                    silent_since: None,
                     dirty: false,
                 };
                 self.units.insert(id, entry);
@@ -116,6 +116,14 @@ impl Fleet {
         }
     }
 
+    /// Takes a recorded silence over after a restart: it counts from a patience before its alert began.
+    pub fn restore_silence(&mut self, unit: &UnitId, alert_began: Timestamp) {
+        let since = alert_began - self.patience;
+        if let Some(entry) = self.units.get_mut(unit) {
+            entry.silent_since = Some(since);
+        }
+    }
+
     /// Gives every unit its whole patience again: the clock has jumped, so nobody's silence is known.
     pub fn listen_anew(&mut self, now: Timestamp) {
         self.listening.values_mut().for_each(|since| *since = now);
@@ -128,7 +136,7 @@ impl Fleet {
         let silent = |entry: &Entry| {
             let listening = *self.listening.get(&entry.unit.region)?;
             let since = entry.heard_at?.max(listening);
-            let due = !entry.silent && entry.state.is_some() && since + self.patience <= now;
+            let due = entry.silent_since.is_none() && entry.state.is_some() && since + self.patience <= now;
             due.then(|| (entry.unit.id.clone(), since))
         };
         self.iter().filter_map(silent).collect()

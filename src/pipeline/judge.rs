@@ -72,8 +72,7 @@ fn silence(fleet: &Fleet, staging: &Staging, unit: &UnitId) -> Option<Timestamp>
     if let Some(since) = staging.silent.get(unit) {
         return Some(*since);
     }
-    let entry = fleet.get(unit).filter(|entry| entry.silent && !staging.revived.contains(unit))?;
-    entry.heard_at
+    fleet.get(unit).filter(|_| !staging.revived.contains(unit))?.silent_since
 }
 
 fn judge_unit(

@@ -72,10 +72,8 @@ impl Pipeline {
                 (entry.heard_at, entry.state) = (Some(row.heard_at), row.state);
             }
         }
-        for (unit, _) in change.units_firing("silent_unit").await? {
-            if let Some(entry) = fleet.get_mut(&unit) {
-                entry.silent = true;
-            }
+        for (unit, began) in change.units_firing("silent_unit").await? {
+            fleet.restore_silence(&unit, began);
         }
         let version = rules.version();
         if change.setting("rules").await?.as_deref() != Some(&version) {
@@ -233,14 +231,14 @@ impl Pipeline {
 
     fn settle(&mut self, tracked: HashMap<UnitId, Tracked>, silent: &BTreeMap<UnitId, Timestamp>, revived: &[UnitId]) {
         self.fleet.settle(tracked);
-        for unit in silent.keys() {
+        for (unit, since) in silent {
             if let Some(entry) = self.fleet.get_mut(unit) {
-                entry.silent = true;
+                entry.silent_since = Some(*since);
             }
         }
         for unit in revived {
             if let Some(entry) = self.fleet.get_mut(unit) {
-                entry.silent = false;
+                entry.silent_since = None;
             }
         }
     }

@@ -190,7 +190,7 @@ impl Staging {
         let Some(entry) = fleet.get_mut(unit) else { return };
         entry.heard_at = Some(entry.heard_at.map_or(received_at, |heard| heard.max(received_at)));
         entry.dirty = true;
-        if entry.silent && !self.revived.contains(unit) {
+        if entry.silent_since.is_some() && !self.revived.contains(unit) {
             self.revived.push(unit.clone());
             self.touch(unit, self.now);
         }
