@@ -62,10 +62,8 @@ impl Pipeline {
         let mut fleet = Fleet::new(settings.silent_unit.patience(), settings.entrapment.limit());
         let mut change = store.begin().await?;
         change.units().await?.into_iter().for_each(|unit| fleet.put(unit));
-        for (unit, levels) in change.levels().await? {
-            if let Some(entry) = fleet.get_mut(&unit) {
-                entry.tracked.levels = levels;
-            }
+        for (unit, tracked) in change.tracked().await? {
+            fleet.restore(&unit, tracked, now);
         }
         for row in change.live().await? {
             if let Some(entry) = fleet.get_mut(&row.unit) {
@@ -215,7 +213,7 @@ impl Pipeline {
 
         keep_unregistered(&mut change, &mut staging).await?;
         keep_refused(&mut change, &mut staging).await?;
-        change.put_levels(staging.tracked.iter().map(|(unit, tracked)| (unit, &tracked.levels))).await?;
+        change.put_tracked(staging.tracked.iter()).await?;
         if !staging.attached.is_empty() {
             change.drop_attached(&staging.attached).await?;
         }

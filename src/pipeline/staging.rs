@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::decode::mapping::{Address, Class, Decoded, Fact, Reason};
-use crate::domain::event::{Event, EventRecord, EventType, State};
+use crate::domain::event::{Event, EventRecord, State};
 use crate::domain::hazard::{HazardRecord, HazardReport};
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
 use crate::domain::time::Timestamp;
@@ -205,7 +205,8 @@ impl Staging {
         let Some(entry) = fleet.get(unit) else { return };
         let known = self.tracked.get(unit);
         if known.is_some() || fleet.would_change(&entry.tracked, &state) {
-            let mut tracked = known.unwrap_or(&entry.tracked).clone();
+            let before = known.unwrap_or(&entry.tracked).clone();
+            let mut tracked = before.clone();
             let events = fleet.observe(&mut tracked, &state, received_at);
             self.announce(unit, &mut tracked, &state);
             let records = events.into_iter().map(|event| {
@@ -213,12 +214,14 @@ impl Staging {
                 Told { record, source: Some(source) }
             });
             self.told_events.extend(records);
-            self.tracked.insert(unit.clone(), tracked);
+            // A state that is older than what we know changes nothing, and its duplicate must not write a row.
+            if tracked != before {
+                self.tracked.insert(unit.clone(), tracked);
+            }
         }
         let Some(entry) = fleet.get_mut(unit) else { return };
         if !self.tracked.contains_key(unit) {
-            // Nothing differs, so this only moves the times on which the levels rest.
-            entry.tracked.levels.observe(&state);
+            entry.tracked.confirm(&state);
         }
         if entry.state.as_ref().is_none_or(|latest| latest.ts <= state.ts) {
             entry.state = Some(state);
@@ -245,10 +248,7 @@ impl Staging {
         if let Some(entry) = fleet.get(unit) {
             let tracked = self.tracked.get(unit).unwrap_or(&entry.tracked);
             let mut learned = tracked.clone();
-            learned.levels.learn(&Event { ts: record.at, ..event.clone() });
-            if event.kind == EventType::PassengerReleased {
-                learned.trapped = None;
-            }
+            learned.learn(&Event { ts: record.at, ..event.clone() });
             if learned != *tracked {
                 self.tracked.insert(unit.clone(), learned);
             }
