@@ -185,7 +185,8 @@ impl World {
 
     /// What happened to the alerts of a rule, in order, told or not.
     pub async fn transitions(&mut self, rule: &str) -> Vec<String> {
-        let query = "select t.kind from alert_transition t join alert a on a.id = t.alert where a.rule = $1 order by t.id";
+        let query =
+            "select t.kind from alert_transition t join alert a on a.id = t.alert where a.rule = $1 order by t.id";
         sqlx::query_scalar(query).bind(rule.to_owned()).fetch_all(&mut self.reader().await).await.unwrap()
     }
 

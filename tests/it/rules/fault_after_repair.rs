@@ -101,10 +101,8 @@ async fn only_a_callback_that_has_ended_repairs() {
 #[tokio::test]
 async fn a_callback_that_a_later_record_corrects_repairs_nothing() {
     let mut world = firing().await;
-    let corrected = Visit {
-        supersedes: Some("r-1".to_owned()),
-        ..visit("r-2", VisitKind::Hm, at(1, 8, 0, 0), at(1, 10, 0, 0))
-    };
+    let corrected =
+        Visit { supersedes: Some("r-1".to_owned()), ..visit("r-2", VisitKind::Hm, at(1, 8, 0, 0), at(1, 10, 0, 0)) };
     record(&mut world, corrected).await;
     assert_eq!(world.episodes(RULE).await, []);
     assert_eq!(world.told(RULE).await, ["fired", "withdrawn"]);

@@ -45,7 +45,11 @@ async fn does_not_count_an_incident_exactly_thirty_days_old() {
 
     let mut world = World::new().await;
     tell_faults(&mut world, CODE, &[day(0), day(1), day(30) - MS]).await;
-    assert_eq!(world.episodes(RULE).await, [(day(30) - MS, Some(day(30)), true)], "a hold of one millisecond is a hold");
+    assert_eq!(
+        world.episodes(RULE).await,
+        [(day(30) - MS, Some(day(30)), true)],
+        "a hold of one millisecond is a hold"
+    );
 }
 
 #[tokio::test]
