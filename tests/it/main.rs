@@ -21,3 +21,7 @@ mod model;
 mod pipeline_model;
 
 mod rules;
+
+mod pipeline_scenarios;
+
+mod store;
