@@ -217,6 +217,9 @@ impl Pipeline {
         if !staging.attached.is_empty() {
             change.drop_attached(&staging.attached).await?;
         }
+        if !registry.is_empty() || !staging.attached.is_empty() {
+            change.forget_registered().await?;
+        }
         change.commit().await?;
 
         staging.outcome.events = std::mem::take(&mut staging.events);
@@ -244,13 +247,10 @@ impl Pipeline {
 
 async fn keep_unregistered(change: &mut Change<'_>, staging: &mut Staging) -> Result<(), StoreError> {
     for message in std::mem::take(&mut staging.unregistered) {
-        let staging::FromUnknown { address, keep } = &message;
+        let staging::FromUnknown { address, message: keep, is_state } = &message;
         let counted =
             change.count_unregistered(&address.publisher, &address.unit, &address.region, staging.now).await?;
-        let kept = match keep {
-            Some(keep) if counted => change.keep_unregistered(&address.publisher, &address.unit, keep).await?,
-            _ => counted,
-        };
+        let kept = counted && (*is_state || change.keep_unregistered(&address.publisher, &address.unit, keep).await?);
         if kept {
             staging.outcome.unregistered.push((address.publisher.clone(), address.unit.clone()));
         } else {

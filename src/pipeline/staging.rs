@@ -67,8 +67,9 @@ pub struct RefusedMessage {
 /// A message of a unit that the registry does not have.
 pub struct FromUnknown {
     pub address: Address,
-    /// What is kept until the registry has the unit; a state is counted and not kept.
-    pub keep: Option<Unregistered>,
+    pub message: Unregistered,
+    /// A state is counted and not kept: the next one will say the same.
+    pub is_state: bool,
 }
 
 impl Staging {
@@ -279,14 +280,15 @@ impl Staging {
     }
 
     fn unknown(&mut self, arrival: &Arrival, decoded: &Decoded) {
-        let keep = (decoded.class != Class::State).then(|| Unregistered {
+        let message = Unregistered {
             id: 0,
             region: arrival.region.clone(),
             topic: arrival.topic.clone(),
             received_at: arrival.received_at,
             payload: arrival.payload.clone(),
-        });
-        self.unregistered.push(FromUnknown { address: decoded.address.clone(), keep });
+        };
+        let is_state = decoded.class == Class::State;
+        self.unregistered.push(FromUnknown { address: decoded.address.clone(), message, is_state });
     }
 
     /// Sends a message to quarantine.
@@ -306,9 +308,8 @@ impl Staging {
 
     /// Sends a message of an unknown unit to quarantine, because there is no more room to wait for the registry.
     pub fn overflow(&mut self, message: FromUnknown) {
-        let FromUnknown { address, keep } = message;
-        let (topic, received_at, payload) =
-            keep.map_or((String::new(), self.now, Vec::new()), |keep| (keep.topic, keep.received_at, keep.payload));
+        let FromUnknown { address, message, .. } = message;
+        let Unregistered { topic, received_at, payload, .. } = message;
         let detail = "the registry does not have this unit, and its publisher has too many such already; import it";
         self.outcome.refused.push((Reason::UnregisteredOverflow, detail.to_owned()));
         self.refused.push(RefusedMessage {
