@@ -84,6 +84,16 @@ impl Store {
         Ok(Change { transaction: self.writer.begin_with("begin immediate").await? })
     }
 
+    /// The journal's mode, and how hard the writer synchronises (2 is `full`).
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn durability(&mut self) -> Result<(String, i64), StoreError> {
+        let journal = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut self.writer).await?;
+        let synchronous = sqlx::query_scalar("pragma synchronous").fetch_one(&mut self.writer).await?;
+        Ok((journal, synchronous))
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

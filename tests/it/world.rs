@@ -94,6 +94,11 @@ impl World {
         self.restart().await;
     }
 
+    /// Ends the daemon in order: everything is in the file itself.
+    pub async fn close(&mut self) {
+        self.pipeline.take().unwrap().close().await.unwrap();
+    }
+
     async fn open(&mut self) {
         let store = Store::open(&self.file()).await.unwrap();
         let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
