@@ -4,10 +4,10 @@ pub mod domain;
 
 pub mod clock;
 
-
+pub mod metrics;
 
 pub mod store;
 
 pub mod pipeline;
 
-
+pub mod http;

@@ -99,6 +99,16 @@ impl Reader {
         Ok(Self { pool, path: Arc::new(path.to_path_buf()) })
     }
 
+    /// Whether the database can be read at all.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn answers(&self) -> Result<(), ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        sqlx::query("select name from setting limit 1").fetch_optional(&mut *snapshot.tx).await?;
+        Ok(())
+    }
+
     /// Closes the connections, so that the writer can fold the log into the file.
     pub async fn close(&self) {
         self.pool.close().await;
