@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
@@ -180,10 +179,13 @@ impl Metrics {
     /// milliseconds of computing when many alerts fire, so call it off the runtime's threads.
     #[must_use]
     pub fn render(&self, snapshot: &Snapshot) -> Vec<u8> {
+        // A registry of its own for each scrape: it sorts, and series of the scrape before are not in it.
+        let scrape = Registry::new();
+        for gauge in gauges(snapshot) {
+            scrape.register(Box::new(gauge)).expect("names are constants and differ");
+        }
         let mut families = self.registry.gather();
-        families.extend(gauges(snapshot));
-        // The encoder refuses a family without a series, and with it everything.
-        families.retain(|family| !family.get_metric().is_empty());
+        families.extend(scrape.gather());
         families.sort_by(|a, b| a.name().cmp(b.name()));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
@@ -212,7 +214,7 @@ fn gauge<'a, const N: usize>(
     help: &str,
     labels: [&str; N],
     series: impl IntoIterator<Item = ([&'a str; N], f64)>,
-) -> Vec<MetricFamily> {
+) -> GaugeVec {
     let mut sums: BTreeMap<[&str; N], f64> = BTreeMap::new();
     for (values, value) in series {
         *sums.entry(values).or_default() += value;
@@ -221,46 +223,46 @@ fn gauge<'a, const N: usize>(
     for (values, value) in sums {
         vec.with_label_values(&values).set(value);
     }
-    vec.collect()
+    vec
 }
 
-fn gauges(snapshot: &Snapshot) -> Vec<MetricFamily> {
+fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     let connected = snapshot.links.iter().map(|(region, up)| ([region.as_str()], f64::from(u8::from(*up))));
-    let mut families = gauge("mqtt_connected", "Whether the session with the region's broker stands.", ["region"], connected);
+    let mut gauges = vec![gauge("mqtt_connected", "Whether the session with the region's broker stands.", ["region"], connected)];
     let build = [([env!("CARGO_PKG_VERSION")], 1.0)];
-    families.extend(gauge("build_info", "Always 1; which version runs.", ["version"], build));
+    gauges.push(gauge("build_info", "Always 1; which version runs.", ["version"], build));
     if let Some(city) = &snapshot.city {
-        families.extend(unit_gauges(city));
-        families.extend(alert_gauges(city));
-        families.extend(store_gauges(city));
+        gauges.extend(unit_gauges(city));
+        gauges.extend(alert_gauges(city));
+        gauges.extend(store_gauges(city));
     }
-    families
+    gauges
 }
 
-fn unit_gauges(city: &CitySnapshot) -> Vec<MetricFamily> {
+fn unit_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     let by_region = |name: &str, help: &str, rows: &[(String, i64)]| {
         gauge(name, help, ["region"], rows.iter().map(|(region, n)| ([region.as_str()], float(*n))))
     };
     let units = city.units.iter().map(|(region, kind, n)| ([region.as_str(), kind.as_str()], float(*n)));
-    let mut families = gauge("units", "Units in the registry.", ["region", "kind"], units);
-    families.extend(by_region("units_online", "Units heard within the last three heartbeats.", &city.online));
-    families.extend(by_region("units_over_age", "Units in use for 15 years or more.", &city.over_age));
-    families.extend(by_region(
+    let mut gauges = vec![gauge("units", "Units in the registry.", ["region", "kind"], units)];
+    gauges.push(by_region("units_online", "Units heard within the last three heartbeats.", &city.online));
+    gauges.push(by_region("units_over_age", "Units in use for 15 years or more.", &city.over_age));
+    gauges.push(by_region(
         "maintenance_overdue_units",
         "Units whose last recorded visit is longer ago than their interval; a unit without any visit is not counted.",
         &city.maintenance_overdue,
     ));
-    families
+    gauges
 }
 
-fn alert_gauges(city: &CitySnapshot) -> Vec<MetricFamily> {
+fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     let alerts = city.alerts.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    let mut families = gauge("alerts", "Alerts by where they stand.", ["rule", "severity", "state", "region"], alerts);
+    let mut gauges = vec![gauge("alerts", "Alerts by where they stand.", ["rule", "severity", "state", "region"], alerts)];
     let hazards = city.hazards.iter().map(|(state, region, n)| ([state.as_str(), region.as_str()], float(*n)));
-    families.extend(gauge("hazards", "Major hazards reported, by where they stand.", ["state", "region"], hazards));
+    gauges.push(gauge("hazards", "Major hazards reported, by where they stand.", ["state", "region"], hazards));
     // One rule may fire twice for a unit (per fault code): still one series.
     let firing: BTreeSet<[&str; 5]> = city.firing.iter().map(|labels| labels.each_ref().map(String::as_str)).collect();
-    families.extend(gauge(
+    gauges.push(gauge(
         "alert_firing",
         "Always 1: a rule fires for a unit. The worst alerts only; alert_firing_truncated tells how many are left out.",
         ["rule", "severity", "unit", "site", "maintainer"],
@@ -268,22 +270,22 @@ fn alert_gauges(city: &CitySnapshot) -> Vec<MetricFamily> {
     ));
     let total: i64 = city.alerts.iter().filter(|(labels, _)| labels[2] == "firing").map(|(_, n)| n).sum();
     let left_out = total.saturating_sub(i64::try_from(city.firing.len()).unwrap_or(i64::MAX));
-    families.extend(single("alert_firing_truncated", "Firing alerts that have no series in alert_firing now.", left_out.max(0)));
-    families
+    gauges.push(single("alert_firing_truncated", "Firing alerts that have no series in alert_firing now.", left_out.max(0)));
+    gauges
 }
 
-fn store_gauges(city: &CitySnapshot) -> Vec<MetricFamily> {
-    let mut families = single("outbox_entries", "Transitions that receivers have not been told yet.", city.outbox_entries);
+fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
+    let mut gauges = vec![single("outbox_entries", "Transitions that receivers have not been told yet.", city.outbox_entries)];
     if let Some(oldest) = city.outbox_oldest {
         let help = "When the oldest waiting transition was written; absent when none waits.";
-        families.extend(gauge("outbox_oldest_timestamp_seconds", help, [], [([], float(oldest) / 1000.0)]));
+        gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], float(oldest) / 1000.0)]));
     }
-    families.extend(single("database_bytes", "Size of the database file.", city.database_bytes));
-    families.extend(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
-    families
+    gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
+    gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
+    gauges
 }
 
-fn single(name: &str, help: &str, value: i64) -> Vec<MetricFamily> {
+fn single(name: &str, help: &str, value: i64) -> GaugeVec {
     gauge(name, help, [], [([], float(value))])
 }
 

@@ -14,7 +14,9 @@ pub mod api;
 
 pub mod calendar;
 
-// pub mod phrases;
+pub mod words;
+
+pub mod phrases;
 
 pub mod pages;
 
@@ -79,6 +81,7 @@ pub fn router(http: Http, loopback: bool) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .with_state(http)
         .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(middleware::from_fn(pages::dress))
         .layer(middleware::from_fn_with_state(guard::Guard { loopback }, guard::watch))
         .layer(CompressionLayer::new())
 }
