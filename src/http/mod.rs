@@ -76,7 +76,7 @@ pub fn router(http: Http, loopback: bool) -> Router {
         .merge(health::routes())
         .merge(exposition::routes())
         .merge(api::routes())
-        //         .merge(pages::routes(Arc::clone(&http)))
+        .merge(pages::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(http)

@@ -92,7 +92,7 @@ phrases! {
     empty_car: "轿内无人", "empty";
     visit: "维保", "Visit";
     gap: "缺口", "Gap";
-    missing_numbers: "缺少的序号", "missing numbers";
+    missing_numbers: "缺少序号", "Missing";
     search: "编号、小区、地址、单位", "Id, site, address, firm";
     search_button: "查找", "Search";
     heard_at: "最近在线", "Last heard";

@@ -17,8 +17,18 @@ use crate::store::read::events::EventRow;
 pub struct Moment {
     pub local: String,
     pub utc: String,
+    /// The same for the eye.
+    pub universal: Universal,
     /// How far from now, roughly.
     pub ago: String,
+}
+
+/// Universal time in two parts, so that a narrow screen breaks it between day and time and nowhere else.
+#[derive(Debug, Clone, Template)]
+#[template(source = "<span class=\"number\"><span>{{ day }}</span> <span>{{ time }}</span></span>", ext = "html")]
+pub struct Universal {
+    day: String,
+    time: String,
 }
 
 impl Moment {
@@ -26,7 +36,10 @@ impl Moment {
     #[must_use]
     pub fn of(at: i64, now: Timestamp, language: Language) -> Self {
         let at = Timestamp(at);
-        Self { local: calendar::local(at), utc: at.to_string(), ago: distance(now - at, language) }
+        let utc = at.to_string();
+        let (day, time) = utc.split_once('T').unwrap_or((&utc, ""));
+        let universal = Universal { day: day.to_owned(), time: time.to_owned() };
+        Self { local: calendar::local(at), universal, ago: distance(now - at, language), utc }
     }
 }
 
