@@ -38,7 +38,7 @@ impl Moment {
         let at = Timestamp(at);
         let utc = at.to_string();
         let (day, time) = utc.split_once('T').unwrap_or((&utc, ""));
-        let universal = Universal { day: day.to_owned(), time: time.to_owned() };
+        let universal = Universal { day: day.to_owned(), time: time.trim_end_matches('Z').to_owned() };
         Self { local: calendar::local(at), universal, ago: distance(now - at, language), utc }
     }
 }
