@@ -6,7 +6,19 @@ pub mod clock;
 
 pub mod metrics;
 
+pub mod serde_word;
+
+pub mod config;
+
+pub mod registry_csv;
+
+pub mod decode;
+
+pub mod detect;
+
 pub mod store;
+
+pub mod fleet;
 
 pub mod pipeline;
 

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{
-    Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 use crate::domain::event::EventType;
 use crate::domain::fault::FaultCode;
@@ -80,17 +78,44 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let metrics = Self {
-            received: counters("messages_received_total", "Messages that came from brokers, by class of topic.", "class"),
-            rejected: counters("messages_rejected_total", "Messages that were refused and put into quarantine, by reason.", "reason"),
+            received: counters(
+                "messages_received_total",
+                "Messages that came from brokers, by class of topic.",
+                "class",
+            ),
+            rejected: counters(
+                "messages_rejected_total",
+                "Messages that were refused and put into quarantine, by reason.",
+                "reason",
+            ),
             duplicates: counter("duplicates_total", "Messages whose events, visits or hazards were stored before."),
-            conflicts: counter("conflicts_total", "Messages with a known identity and other content; kept in quarantine."),
+            conflicts: counter(
+                "conflicts_total",
+                "Messages with a known identity and other content; kept in quarantine.",
+            ),
             gaps: counter("sequence_gaps_total", "Event numbers found missing in what units told."),
             stored: counters("events_stored_total", "Events written to the database, by type.", "type"),
-            incidents: counters("incidents_total", "Incidents that began, by fault code: repeats within an hour are one.", "code"),
+            incidents: counters(
+                "incidents_total",
+                "Incidents that began, by fault code: repeats within an hour are one.",
+                "code",
+            ),
             // A batch is what queued while the last commit ran, at most 2,000 (DESIGN.md §2).
-            batch: histogram("batch_messages", "Messages per transaction.", &[1., 2., 5., 10., 20., 50., 100., 200., 500., 1000., 2000.]),
-            commit: histogram("commit_seconds", "Time from the begin of a transaction until it was on disk.", &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 10.]),
-            delay: histogram("event_delay_seconds", "Time from an event at the unit until it was on disk, by the unit's clock.", &[0.01, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 15., 60., 300., 3600., 86400.]),
+            batch: histogram(
+                "batch_messages",
+                "Messages per transaction.",
+                &[1., 2., 5., 10., 20., 50., 100., 200., 500., 1000., 2000.],
+            ),
+            commit: histogram(
+                "commit_seconds",
+                "Time from the begin of a transaction until it was on disk.",
+                &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 10.],
+            ),
+            delay: histogram(
+                "event_delay_seconds",
+                "Time from an event at the unit until it was on disk, by the unit's clock.",
+                &[0.01, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 15., 60., 300., 3600., 86400.],
+            ),
             registry,
         };
         for kind in EventType::ALL {
@@ -228,7 +253,8 @@ fn gauge<'a, const N: usize>(
 
 fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     let connected = snapshot.links.iter().map(|(region, up)| ([region.as_str()], f64::from(u8::from(*up))));
-    let mut gauges = vec![gauge("mqtt_connected", "Whether the session with the region's broker stands.", ["region"], connected)];
+    let mut gauges =
+        vec![gauge("mqtt_connected", "Whether the session with the region's broker stands.", ["region"], connected)];
     let build = [([env!("CARGO_PKG_VERSION")], 1.0)];
     gauges.push(gauge("build_info", "Always 1; which version runs.", ["version"], build));
     if let Some(city) = &snapshot.city {
@@ -246,7 +272,11 @@ fn unit_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     let units = city.units.iter().map(|(region, kind, n)| ([region.as_str(), kind.as_str()], float(*n)));
     let mut gauges = vec![gauge("units", "Units in the registry.", ["region", "kind"], units)];
     gauges.push(by_region("units_online", "Units heard within the last three heartbeats.", &city.online));
-    gauges.push(by_region("units_over_age", "Units in use for 15 years or more.", &city.over_age));
+    gauges.push(by_region(
+        "units_over_age",
+        "Units in use for as many years as the rule over_age sets, 15 by default.",
+        &city.over_age,
+    ));
     gauges.push(by_region(
         "maintenance_overdue_units",
         "Units whose last recorded visit is longer ago than their interval; a unit without any visit is not counted.",
@@ -257,7 +287,8 @@ fn unit_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
 
 fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     let alerts = city.alerts.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    let mut gauges = vec![gauge("alerts", "Alerts by where they stand.", ["rule", "severity", "state", "region"], alerts)];
+    let mut gauges =
+        vec![gauge("alerts", "Alerts by where they stand.", ["rule", "severity", "state", "region"], alerts)];
     let hazards = city.hazards.iter().map(|(state, region, n)| ([state.as_str(), region.as_str()], float(*n)));
     gauges.push(gauge("hazards", "Major hazards reported, by where they stand.", ["state", "region"], hazards));
     // One rule may fire twice for a unit (per fault code): still one series.
@@ -270,12 +301,17 @@ fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     ));
     let total: i64 = city.alerts.iter().filter(|(labels, _)| labels[2] == "firing").map(|(_, n)| n).sum();
     let left_out = total.saturating_sub(i64::try_from(city.firing.len()).unwrap_or(i64::MAX));
-    gauges.push(single("alert_firing_truncated", "Firing alerts that have no series in alert_firing now.", left_out.max(0)));
+    gauges.push(single(
+        "alert_firing_truncated",
+        "Firing alerts that have no series in alert_firing now.",
+        left_out.max(0),
+    ));
     gauges
 }
 
 fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let mut gauges = vec![single("outbox_entries", "Transitions that receivers have not been told yet.", city.outbox_entries)];
+    let mut gauges =
+        vec![single("outbox_entries", "Transitions that receivers have not been told yet.", city.outbox_entries)];
     if let Some(oldest) = city.outbox_oldest {
         let help = "When the oldest waiting transition was written; absent when none waits.";
         gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], float(oldest) / 1000.0)]));

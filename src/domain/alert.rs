@@ -39,7 +39,7 @@ vocabulary!(
     }
 );
 
-/// From `at` on, the condition has this level: 1 is the first, higher is worse.
+/// From `at` on, and until the next step, the condition has this level: 1 is the first, higher is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {
     pub at: Timestamp,
@@ -52,7 +52,7 @@ pub struct Span {
     pub start: Timestamp,
     /// `None` while nothing known ends it.
     pub end: Option<Timestamp>,
-    /// Ascending, the first at `start`.
+    /// How bad it is from when on: ascending in time, the first at `start`, no two neighbours of one level.
     pub steps: Vec<Step>,
     /// Ids of the events (or visits) that made the condition begin to hold, in order of time.
     pub evidence: Vec<String>,
@@ -92,6 +92,8 @@ pub struct Alert {
     /// Version of the rule's meaning and thresholds when this was recorded.
     pub rule_version: String,
     pub unit: UnitId,
+    /// The worst level reached so far, and the severity that the rule gives it.
+    pub level: u8,
     pub severity: Severity,
     pub state: AlertState,
     /// The span; its end is the condition's end, known in advance for sliding windows.
@@ -106,15 +108,4 @@ pub struct Alert {
     pub basis: String,
     /// The alert that took this one's place, if it was withdrawn into another.
     pub superseded_by: Option<String>,
-}
-
-/// One change of an alert, as it is recorded and told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    pub alert: String,
-    pub kind: TransitionKind,
-    pub at: Timestamp,
-    pub severity: Severity,
-    /// Whether receivers are to be told; late, revised and suppressed ones are not.
-    pub tell: bool,
 }

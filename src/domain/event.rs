@@ -1,6 +1,7 @@
 //! What a unit tells: events, which are facts kept for ever, and its state, of which the latest is kept.
 
 use super::fault::{Fault, FaultCode};
+use super::id::{PublisherId, UnitId};
 use super::time::Timestamp;
 use super::vocabulary::vocabulary;
 
@@ -165,10 +166,24 @@ impl State {
 
 /// An event with its identity and its place in time, as it is kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
+pub struct EventRecord {
     /// Time-ordered and derived from the identity alone: the same event has the same id wherever it is stored.
     pub id: String,
+    pub unit: UnitId,
+    pub publisher: PublisherId,
     /// When it counts for rules: the sender's time, or the time of receipt if the sender's clock is not believed.
+    pub at: Timestamp,
+    pub received_at: Timestamp,
+    /// The sender's clock said something that cannot be.
+    pub clock_suspect: bool,
+    pub event: Event,
+}
+
+/// What rules need of a stored event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    pub id: String,
+    /// When it counts for rules.
     pub at: Timestamp,
     pub kind: EventType,
     pub fault: Option<Fault>,

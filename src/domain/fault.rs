@@ -57,3 +57,42 @@ impl Fault {
         }
     }
 }
+
+impl FaultCode {
+    /// What a Chinese reader calls it.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Controller => "控制器故障",
+            Self::DriveAndMotor => "驱动与电机故障",
+            Self::GovernorAndSafetyGear => "限速器安全钳动作",
+            Self::LiftShaftDevice => "井道装置故障",
+            Self::PowerSupply => "供电故障",
+            Self::SafetyInterlock => "安全联锁故障",
+            Self::DoorClosing => "关门故障",
+            Self::DoorOpening => "开门故障",
+            Self::CarStoppedOutsideLandingZone => "轿厢停在开锁区域外",
+            Self::CallButtonStuck => "呼梯按钮卡阻",
+            Self::StartFailure => "无法启动",
+            Self::ControllerSupply => "控制电源故障",
+            Self::SelfTest => "自检失败",
+            Self::RuntimeLimitExceeded => "运行时间限制器动作",
+            Self::PositionLost => "楼层位置丢失",
+            Self::DriveTemperature => "驱动过热",
+            Self::LoadMeasurement => "称重故障",
+            Self::UnintendedCarMovement => "轿厢意外移动",
+            Self::Overspeed => "超速",
+            Self::OverheadOverrun => "冲顶",
+            Self::PitOverrun => "蹲底",
+            Self::Levelling => "平层故障",
+            Self::SafetyChainOpen => "运行时安全回路断路",
+            Self::OpenedWhileRunning => "运行中开门",
+            Self::Overcapacity => "超载",
+            Self::CombPlate => "梳齿板故障",
+            Self::Handrail => "扶手带故障",
+            Self::MissingStep => "梯级缺失",
+            Self::UnintendedReversal => "非操纵逆转",
+            Self::Other => "其他故障",
+        }
+    }
+}

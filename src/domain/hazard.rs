@@ -1,5 +1,6 @@
 //! A major hazard as it was reported (GB 45067-2024 §4.6 and the severe-hazard codes, DOMAIN.md §5).
 
+use super::id::{PublisherId, UnitId};
 use super::time::Timestamp;
 use super::vocabulary::vocabulary;
 
@@ -26,4 +27,15 @@ pub struct HazardReport {
     pub use_stopped: bool,
     /// The whole payload as canonical JSON text.
     pub body: String,
+}
+
+/// A hazard report with its identity, as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HazardRecord {
+    /// `h-`, then time-ordered.
+    pub id: String,
+    pub unit: UnitId,
+    pub publisher: PublisherId,
+    pub received_at: Timestamp,
+    pub report: HazardReport,
 }

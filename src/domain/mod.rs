@@ -17,3 +17,9 @@ pub mod visit;
 pub mod hazard;
 
 pub mod alert;
+
+pub mod gap;
+
+pub mod numbering;
+
+pub mod levels;

@@ -1,5 +1,6 @@
 //! A maintenance visit as its record tells it (DOMAIN.md §4): claimed times, workers, items.
 
+use super::id::{PublisherId, UnitId};
 use super::time::Timestamp;
 use super::vocabulary::vocabulary;
 
@@ -35,6 +36,17 @@ pub struct Visit {
     pub supersedes: Option<String>,
     /// The whole payload as canonical JSON text; what identity of content is judged by.
     pub body: String,
+}
+
+/// A visit with its identity, as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VisitRecord {
+    /// `v-`, then time-ordered.
+    pub id: String,
+    pub unit: UnitId,
+    pub publisher: PublisherId,
+    pub received_at: Timestamp,
+    pub visit: Visit,
 }
 
 /// What rules need of a visit.

@@ -1,44 +1,45 @@
-//! Days where people read: China's time, fixed at UTC+8, which has had no summer time since 1991. Asks no clock.
+//! Days and years where people read: in the zone of `[display] time_zone`. Asks no clock.
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
+use jiff::tz::TimeZone;
+use jiff::{ToSpan, Unit};
 
 use crate::domain::time::Timestamp;
 
-/// A unit that is this many years in use or more is over age (DOMAIN.md §3).
-pub const OVER_AGE_YEARS: i16 = 15;
-
-/// China's civil time; a time that no calendar has is the start of 1970.
-fn civil(at: Timestamp) -> DateTime {
-    Offset::constant(8).to_datetime(jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+/// The zone in which pages show times, and the age from which a unit counts as over age.
+#[derive(Debug, Clone)]
+pub struct Calendar {
+    pub zone: TimeZone,
+    /// Years since the date of use, as `[rules.over_age] limit_years` has them.
+    pub over_age_years: u8,
 }
 
-/// The civil day at `now` in China.
-#[must_use]
-pub fn today(now: Timestamp) -> Date {
-    civil(now).date()
-}
+impl Calendar {
+    /// Civil time in the zone; a time that no calendar has is the start of 1970.
+    fn civil(&self, at: Timestamp) -> DateTime {
+        self.zone.to_datetime(jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
 
-/// The last day of first use that makes a unit over age at `now`, as `yyyy-mm-dd`.
-#[must_use]
-pub fn over_age_since(now: Timestamp) -> String {
-    use jiff::ToSpan;
-    let today = today(now);
-    today.checked_sub(OVER_AGE_YEARS.years()).unwrap_or(today).to_string()
-}
+    /// The last day of first use that makes a unit over age at `now`, as `yyyy-mm-dd`.
+    #[must_use]
+    pub fn over_age_since(&self, now: Timestamp) -> String {
+        let today = self.civil(now).date();
+        today.checked_sub(i64::from(self.over_age_years).years()).unwrap_or(today).to_string()
+    }
 
-/// Whole years from `since` (`yyyy-mm-dd`) to `now`; `None` if it is no date or lies ahead.
-#[must_use]
-pub fn years_in_use(since: &str, now: Timestamp) -> Option<i16> {
-    let since: Date = since.parse().ok()?;
-    let years = since.until((jiff::Unit::Year, today(now))).ok()?.get_years();
-    (years >= 0).then_some(years)
-}
+    /// Whole years from `since` (`yyyy-mm-dd`) to `now`; `None` if it is no date or lies ahead.
+    #[must_use]
+    pub fn years_in_use(&self, since: &str, now: Timestamp) -> Option<i16> {
+        let since: Date = since.parse().ok()?;
+        let years = since.until((Unit::Year, self.civil(now).date())).ok()?.get_years();
+        (years >= 0).then_some(years)
+    }
 
-/// `2026-11-24 14:05:03` in China's time.
-#[must_use]
-pub fn local(at: Timestamp) -> String {
-    civil(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    /// `2026-11-24 14:05:03` in the zone.
+    #[must_use]
+    pub fn local(&self, at: Timestamp) -> String {
+        self.civil(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
 }
 
 #[cfg(test)]
@@ -47,11 +48,12 @@ mod tests {
 
     #[test]
     fn a_unit_is_over_age_on_the_day_that_completes_fifteen_years() {
+        let calendar = Calendar { zone: TimeZone::fixed(jiff::tz::offset(8)), over_age_years: 15 };
         let now = Timestamp::parse("2026-11-23T16:30:00Z").unwrap();
-        assert_eq!(over_age_since(now), "2011-11-24");
-        assert_eq!(years_in_use("2011-11-24", now), Some(15));
-        assert_eq!(years_in_use("2011-11-25", now), Some(14));
-        assert_eq!(years_in_use("2031-01-01", now), None);
-        assert_eq!(local(now), "2026-11-24 00:30:00");
+        assert_eq!(calendar.over_age_since(now), "2011-11-24");
+        assert_eq!(calendar.years_in_use("2011-11-24", now), Some(15));
+        assert_eq!(calendar.years_in_use("2011-11-25", now), Some(14));
+        assert_eq!(calendar.years_in_use("2031-01-01", now), None);
+        assert_eq!(calendar.local(now), "2026-11-24 00:30:00");
     }
 }

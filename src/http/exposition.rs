@@ -8,8 +8,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::Http;
 use super::problem::Problem;
-use super::{Http, calendar};
 use crate::metrics::{CONTENT_TYPE, CitySnapshot, Snapshot};
 use crate::store::read::gauges::Gauges;
 
@@ -21,7 +21,7 @@ pub fn routes() -> Router<Arc<Http>> {
 async fn metrics(State(http): State<Arc<Http>>) -> Response {
     let now = http.clock.now();
     let since = now - http.heard_within;
-    let gauges = http.reader.gauges(now.0, since.0, &calendar::over_age_since(now), http.firing_series).await;
+    let gauges = http.reader.gauges(now.0, since.0, &http.calendar.over_age_since(now), http.firing_series).await;
     let city = match gauges {
         Ok(gauges) => Some(city(gauges)),
         Err(error) => {
@@ -47,8 +47,16 @@ fn city(gauges: Gauges) -> CitySnapshot {
         over_age: regions.iter().map(|row| (row.0.clone(), row.2)).collect(),
         maintenance_overdue: regions.iter().map(|row| (row.0.clone(), row.3)).collect(),
         units: gauges.units,
-        alerts: gauges.alerts.into_iter().map(|(rule, severity, state, region, n)| ([rule, severity, state, region], n)).collect(),
-        firing: gauges.firing.into_iter().map(|row| [row.rule, row.severity, row.unit, row.site, row.maintainer]).collect(),
+        alerts: gauges
+            .alerts
+            .into_iter()
+            .map(|(rule, severity, state, region, n)| ([rule, severity, state, region], n))
+            .collect(),
+        firing: gauges
+            .firing
+            .into_iter()
+            .map(|row| [row.rule, row.severity, row.unit, row.site, row.maintainer])
+            .collect(),
         hazards: gauges.hazards,
         outbox_entries: gauges.outbox_entries,
         outbox_oldest: gauges.outbox_oldest,

@@ -49,7 +49,10 @@ pub async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> 
             Ok(response) => response,
             Err(_) => Problem::new(
                 StatusCode::GATEWAY_TIMEOUT,
-                format!("no answer within {} s; whether an action was done is not known, look again", patience.as_secs()),
+                format!(
+                    "no answer within {} s; whether an action was done is not known, look again",
+                    patience.as_secs()
+                ),
             )
             .into_response(),
         },
@@ -61,6 +64,7 @@ pub async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> 
 }
 
 /// Turns a panic into an answer; the panic itself is in the log.
+#[must_use]
 pub fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault in the daemon; its log says where").into_response()
 }
@@ -74,7 +78,8 @@ fn refuse(guard: Guard, request: &Request) -> Option<Problem> {
     }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("?"));
-    let own = |origin: &str| origin.split_once("://").is_some_and(|(_, rest)| Some(rest) == told_host(request.headers()));
+    let own =
+        |origin: &str| origin.split_once("://").is_some_and(|(_, rest)| Some(rest) == told_host(request.headers()));
     if changes && origin.is_some_and(|origin| !own(origin)) {
         return Some(Problem::new(StatusCode::FORBIDDEN, "a page of another origin may not change anything here"));
     }

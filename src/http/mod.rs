@@ -8,6 +8,8 @@ pub mod guard;
 
 pub mod health;
 
+pub mod door;
+
 pub mod exposition;
 
 pub mod api;
@@ -20,7 +22,6 @@ pub mod phrases;
 
 pub mod pages;
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,6 @@ use tower_http::compression::CompressionLayer;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::pipeline::{Action, Refusal};
 use crate::store::read::Reader;
 
 /// After the signal to stop, a request that still runs gets this long.
@@ -47,7 +47,8 @@ pub struct Http {
     pub vitals: Arc<dyn health::Vitals>,
     pub clock: Arc<dyn Clock>,
     /// The door for people's actions.
-    pub actions: mpsc::Sender<Action>,
+    pub actions: mpsc::Sender<door::Asked>,
+    pub calendar: calendar::Calendar,
     /// A unit heard within this many milliseconds counts as heard (three heartbeats by default, plus the 30 s between flushes).
     pub heard_within: i64,
     /// Firing alerts that get a series of their own in /metrics (1,000 by default).
@@ -58,16 +59,6 @@ pub struct Http {
 pub const HEARD_WITHIN: i64 = 210_000;
 /// [`Http::firing_series`] unless configured.
 pub const FIRING_SERIES: u32 = 1_000;
-
-impl Http {
-    /// Hands an action to the pipeline and waits until it is committed or refused.
-    async fn act<T>(&self, make: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Action) -> Result<T, problem::Problem> {
-        let (reply, answer) = oneshot::channel();
-        let gone = |_| problem::Problem::from(Refusal::Unavailable("the daemon is stopping or its store is lost".to_owned()));
-        self.actions.send(make(reply)).await.map_err(|_| gone(()))?;
-        Ok(answer.await.map_err(|_| gone(()))??)
-    }
-}
 
 /// Every route, with what every request passes; `loopback` if only this machine can reach the listener.
 pub fn router(http: Http, loopback: bool) -> Router {
@@ -90,7 +81,11 @@ pub fn router(http: Http, loopback: bool) -> Router {
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve(listener: TcpListener, http: Http, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    http: Http,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     let loopback = listener.local_addr()?.ip().is_loopback();
     let (stopped, stopping) = oneshot::channel();
     let signal = async move {
@@ -109,5 +104,8 @@ async fn nothing_here(uri: Uri) -> problem::Problem {
 }
 
 async fn wrong_method() -> problem::Problem {
-    problem::Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method; the Allow header says which it takes")
+    problem::Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this address does not take this method; the Allow header says which it takes",
+    )
 }

@@ -29,7 +29,7 @@ phrases! {
     heard: "在线", "Heard";
     of_units: "共", "of";
     firing: "正在报警", "Firing alerts";
-    over_age: "使用满 15 年", "In use 15 years or more";
+    over_age: "超年限", "Over age";
     silent: "失联", "Silent";
     unmonitored: "未接入监测", "Unmonitored";
     unmonitored_note: "从未发来状态，不判断是否失联", "never sent a state, so silence says nothing";
@@ -51,8 +51,7 @@ phrases! {
     storage_fault: "数据无法写入", "Storage takes no writes";
     shown_at: "页面时间", "Page made";
     refreshes: "每 10 秒自动刷新", "refreshes every 10 seconds";
-    time_zone: "北京时间", "China time";
-    local_time: "北京时间", "China time (UTC+8)";
+    time_zone: "当地时间", "Local time";
     severity: "级别", "Severity";
     rule: "规则", "Rule";
     unit: "电梯", "Unit";

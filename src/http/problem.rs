@@ -3,7 +3,6 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::pipeline::Refusal;
 use crate::store::read::ReadError;
 
 /// One refusal as the client reads it. `type` is left out, which means `about:blank`: the title says what the status says.
@@ -11,7 +10,7 @@ use crate::store::read::ReadError;
 pub struct Problem {
     /// The status's own phrase.
     #[schema(example = "Bad Request")]
-    pub title: String,
+    pub title: &'static str,
     /// HTTP status.
     #[schema(example = 400)]
     pub status: u16,
@@ -33,7 +32,7 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
             parameter: None,
@@ -79,30 +78,14 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::TooLong => Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
-            ReadError::NoSuchPlace(place) => {
-                Self::parameter("after", format!("no row {:?} to go on from; use the `next` of a page", shortened(&place)))
-            }
+            ReadError::NoSuchPlace(place) => Self::parameter(
+                "after",
+                format!("no row {:?} to go on from; use the `next` of a page", shortened(&place)),
+            ),
             ReadError::Database(_) | ReadError::Row { .. } => {
                 tracing::error!(error = %error, "a reader's question has no answer");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database gave no answer; the daemon's log says why")
             }
-        }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Invalid(errors) => {
-                let mut problem = Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    format!("{} wrong; nothing was changed", if errors.len() == 1 { "one place is" } else { "several places are" }),
-                );
-                problem.errors = errors;
-                problem
-            }
-            Refusal::Conflict(what) => Self::new(StatusCode::CONFLICT, what),
-            Refusal::Unavailable(what) => Self::new(StatusCode::SERVICE_UNAVAILABLE, what),
         }
     }
 }

@@ -92,7 +92,9 @@ impl Params {
         let Some(text) = self.text(name)? else { return Ok(None) };
         // A `+` that was not escaped arrives as a blank; the only blank in this form is that one.
         let parsed = Timestamp::parse(&text.replace(' ', "+"));
-        parsed.map(|at| Some(at.0)).map_err(|error| Problem::parameter(name, format!("{:?} is {error}", shortened(&text))))
+        parsed
+            .map(|at| Some(at.0))
+            .map_err(|error| Problem::parameter(name, format!("{:?} is {error}", shortened(&text))))
     }
 
     /// How many rows, 1 to 1,000; 100 if not said.
@@ -103,7 +105,10 @@ impl Params {
         let Some(text) = self.text("limit")? else { return Ok(DEFAULT_LIMIT) };
         match text.parse() {
             Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
-            _ => Err(Problem::parameter("limit", format!("{:?} is not a whole number from 1 to {MAX_LIMIT}", shortened(&text)))),
+            _ => Err(Problem::parameter(
+                "limit",
+                format!("{:?} is not a whole number from 1 to {MAX_LIMIT}", shortened(&text)),
+            )),
         }
     }
 

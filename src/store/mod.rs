@@ -1,3 +1,166 @@
-//! SQL, and only here: one file per table group; everything above speaks in use cases.
+//! SQLite, and SQL only here. One writer connection with one transaction at a time; readers have their own pool.
+//!
+//! Nothing above this room knows the engine: it calls use cases such as `histories` or `record`.
+
+pub mod lock;
+
+pub mod error;
+
+pub mod words;
+
+pub mod registry;
+
+pub mod facts;
+
+pub mod numbering;
+
+pub mod history;
+
+pub mod alerts;
+
+pub mod refused;
+
+pub mod live;
 
 pub mod read;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+
+use error::StoreError;
+use lock::FileLock;
+
+/// The database file with the right to write it. At most one process has it.
+pub struct Store {
+    writer: SqliteConnection,
+    path: PathBuf,
+    _lock: FileLock,
+}
+
+/// One transaction: everything in it becomes durable together, or nothing does.
+pub struct Change<'s> {
+    transaction: Transaction<'s, Sqlite>,
+}
+
+/// SQLite's "this file is ours" mark: `lift` in ASCII.
+const APPLICATION_ID: i64 = 0x6c69_6674;
+
+/// The first SQLite without the corruption of a write-ahead log that is reset while it is read.
+const LEAST_SQLITE: &str = "3.51.3";
+
+impl Store {
+    /// Opens the file, makes it if it is missing, and brings it to this program's schema.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyRunning`] when another process writes it; [`StoreError::Newer`] when a newer program made
+    /// it; [`StoreError::Damaged`] when SQLite's quick check finds damage.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = FileLock::acquire(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(false)
+            .pragma("temp_store", "memory")
+            .pragma("cache_size", "-32768")
+            .pragma("journal_size_limit", "67108864");
+        let mut writer = SqliteConnection::connect_with(&options)
+            .await
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        check_engine(&mut writer).await?;
+        check_file(&mut writer, path).await?;
+        migrate(&mut writer, path).await?;
+        Ok(Self { writer, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Begins the one transaction.
+    ///
+    /// # Errors
+    /// Those of the engine: a lock held elsewhere for over 10 s, a full or failing disk.
+    pub async fn begin(&mut self) -> Result<Change<'_>, StoreError> {
+        Ok(Change { transaction: self.writer.begin_with("begin immediate").await? })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes the file; the write-ahead log is folded in.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn close(self) -> Result<(), StoreError> {
+        Ok(self.writer.close().await?)
+    }
+}
+
+impl Change<'_> {
+    /// Makes everything durable. When it returns `Ok`, the disk has it.
+    ///
+    /// # Errors
+    /// Those of the engine; then nothing of it is stored.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+
+    /// The value of a setting that the file keeps.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+        let value = sqlx::query_scalar("select value from setting where name = $1").bind(name);
+        Ok(value.fetch_optional(&mut *self.transaction).await?)
+    }
+
+    /// Keeps a setting in the file.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn set_setting(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+        let set = "insert into setting (name, value) values ($1, $2) on conflict (name) do update set value = $2";
+        sqlx::query(set).bind(name).bind(value).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+}
+
+async fn check_engine(writer: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("select sqlite_version()").fetch_one(writer).await?;
+    let number = |version: &str| -> Vec<u32> { version.split('.').map(|part| part.parse().unwrap_or(0)).collect() };
+    if number(&found) < number(LEAST_SQLITE) {
+        return Err(StoreError::OldEngine { found, least: LEAST_SQLITE });
+    }
+    Ok(())
+}
+
+async fn check_file(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let damaged = |what: String| StoreError::Damaged { path: path.to_owned(), what };
+    let id: i64 = sqlx::query_scalar("pragma application_id")
+        .fetch_one(&mut *writer)
+        .await
+        .map_err(|error| damaged(error.to_string()))?;
+    let tables: i64 = sqlx::query_scalar("select count(*) from sqlite_schema").fetch_one(&mut *writer).await?;
+    if tables > 0 && id != APPLICATION_ID {
+        return Err(StoreError::NotOurs { path: path.to_owned() });
+    }
+    let verdict: String = sqlx::query_scalar("pragma quick_check(1)")
+        .fetch_one(&mut *writer)
+        .await
+        .map_err(|error| damaged(error.to_string()))?;
+    if verdict == "ok" { Ok(()) } else { Err(damaged(verdict)) }
+}
+
+async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    // 0x6c696674 is APPLICATION_ID; a pragma takes no parameter.
+    sqlx::query("pragma application_id = 0x6c696674").execute(&mut *writer).await?;
+    sqlx::migrate!("src/store/migrations").run(writer).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::VersionMissing(version) => StoreError::Newer { path: path.to_owned(), version },
+        source => StoreError::Migrate { path: path.to_owned(), source },
+    })
+}

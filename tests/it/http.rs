@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use liftwatch::pipeline::{Action, Imported, Refusal};
+use liftwatch::http::door::{Asked, NotNow};
+use liftwatch::pipeline::action::{Action, Done, ImportReport};
 use serde_json::Value;
 
-use crate::seed::{City, HOSTILE, city};
+use crate::city::{City, HOSTILE, city};
 
 /// An answer as the tests look at it.
 struct Answer {
@@ -98,7 +99,8 @@ async fn an_alert_shows_everything_that_proves_it() {
     assert_eq!(alert["starts_at"], "2026-11-15T05:46:00.000Z");
     assert_eq!(alert["ends_at"], "2026-11-16T05:46:00.000Z");
     assert_eq!(alert["summary"]["zh"], "维修后 6 天同一故障再次出现");
-    let kinds: Vec<&str> = alert["facts"].as_array().unwrap().iter().map(|fact| fact["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        alert["facts"].as_array().unwrap().iter().map(|fact| fact["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["event", "visit", "missing"]);
     assert_eq!(alert["transitions"][0]["kind"], "fired");
     let gap = json(&city, "/api/v1/alerts/a-004").await;
@@ -118,7 +120,8 @@ async fn filters_narrow_and_all_leaves_withdrawn_alerts_out() {
     assert_eq!(ids(json(&city, "/api/v1/alerts?region=350583").await), ["a-008", "a-004"]);
     assert_eq!(ids(json(&city, "/api/v1/units?q=JJ-0031").await), ["jj-0031"]);
     assert_eq!(ids(json(&city, "/api/v1/units?region=350583&limit=1").await), ["jj-0004"]);
-    let events = json(&city, "/api/v1/events?type=fault_raised&from=2026-11-23T00:00:00Z&to=2026-11-24T14:00:00%2B08:00").await;
+    let events =
+        json(&city, "/api/v1/events?type=fault_raised&from=2026-11-23T00:00:00Z&to=2026-11-24T14:00:00%2B08:00").await;
     let at: Vec<&str> = events["items"].as_array().unwrap().iter().map(|event| event["at"].as_str().unwrap()).collect();
     assert_eq!(at.len(), 4, "{at:?}");
     assert!(at.iter().all(|at| ("2026-11-23".."2026-11-24T06:00:00.000Z").contains(at)), "{at:?}");
@@ -131,10 +134,18 @@ async fn a_unit_shows_live_state_age_counts_and_open_alerts() {
     let unit = json(&city, "/api/v1/units/jj-0004").await;
     assert_eq!(unit["age_years"], 17);
     assert_eq!(unit["state"]["mode"], "normal");
+    assert_eq!(unit["state"]["active_faults"][0]["vendor_code"], "E41");
+    assert_eq!(
+        (&unit["levels"]["entrapment"], &unit["levels"]["faults"][0]["code"]),
+        (&Value::from(true), &Value::from("other"))
+    );
     assert_eq!(unit["unmonitored"], false);
     assert_eq!(unit["firing_alerts"], 2);
     assert_eq!(unit["open_alerts"][0]["rule"], "entrapment");
-    assert_eq!(unit["event_counts"]["last_30_days"].as_object().unwrap().values().filter_map(Value::as_i64).sum::<i64>(), 24);
+    assert_eq!(
+        unit["event_counts"]["last_30_days"].as_object().unwrap().values().filter_map(Value::as_i64).sum::<i64>(),
+        24
+    );
     assert_eq!(json(&city, "/api/v1/units/jj-0010").await["unmonitored"], true);
 }
 
@@ -183,7 +194,10 @@ async fn a_release_waits_for_the_pipeline_and_only_ends_entrapments() {
     let body = r#"{"reason":"doors opened by hand, two people out","by":"Lin"}"#;
     assert_eq!(send("POST", old, &kind, body).await.status, 409);
     assert_eq!(send("POST", none, &kind, body).await.status, 404);
-    assert_eq!(send("POST", trapped.clone(), &kind, r#"{"reason":" ","by":"Lin"}"#).await.json()["parameter"], "reason");
+    assert_eq!(
+        send("POST", trapped.clone(), &kind, r#"{"reason":" ","by":"Lin"}"#).await.json()["parameter"],
+        "reason"
+    );
     assert_eq!(send("POST", trapped.clone(), &kind, r#"{"reason":"x","by":"Lin","z":1}"#).await.status, 400);
     assert_eq!(send("POST", trapped.clone(), &[("content-type", "text/plain")], body).await.status, 415);
     assert_eq!(send("POST", trapped.clone(), &kind, &" ".repeat(70_000)).await.status, 413);
@@ -192,11 +206,14 @@ async fn a_release_waits_for_the_pipeline_and_only_ends_entrapments() {
 
     let writer = city.writer.clone();
     let pipeline = tokio::spawn(async move {
-        let Some(Action::ReleasePassengers { unit, by, reason, reply }) = city.actions.recv().await else { panic!() };
+        let Some(Asked { action: Action::ReleasePassengers { unit, by, reason }, reply }) = city.actions.recv().await
+        else {
+            panic!()
+        };
         assert_eq!((unit.as_str(), by.as_str()), ("jj-0004", "Lin"));
         assert_eq!(reason, "doors opened by hand, two people out");
         sqlx::query("update alert set state = 'resolved' where id = 'a-008'").execute(&writer).await.unwrap();
-        reply.send(Ok(())).unwrap();
+        reply.send(Ok(Done::Released { event: "e".into() })).unwrap();
         city
     });
     let answer = send("POST", trapped, &kind, body).await;
@@ -209,19 +226,27 @@ async fn an_import_reports_its_changes_or_every_wrong_line() {
     let mut city = city(0).await;
     let url = format!("{}/api/v1/units", city.address);
     let pipeline = tokio::spawn(async move {
-        let Some(Action::ImportUnits { csv, reply }) = city.actions.recv().await else { panic!() };
-        assert_eq!(csv, b"unit\nx-1\n");
-        reply.send(Ok(Imported { added: 1, changed: 0, unchanged: 0 })).unwrap();
-        let Some(Action::ImportUnits { reply, .. }) = city.actions.recv().await else { panic!() };
-        reply.send(Err(Refusal::Invalid(vec!["line 2, column unit: empty".into()]))).unwrap();
+        let Some(Asked { action: Action::ImportUnits(units), reply }) = city.actions.recv().await else { panic!() };
+        assert_eq!(units.iter().map(|unit| unit.id.as_str()).collect::<Vec<_>>(), ["x-1"]);
+        reply.send(Ok(Done::Imported(ImportReport { added: 1, changed: 0, unchanged: 0 }))).unwrap();
+        let Some(Asked { reply, .. }) = city.actions.recv().await else { panic!() };
+        reply.send(Err(NotNow("the disk is full".into()))).unwrap();
         city
     });
     let kind = [("content-type", "text/csv; charset=utf-8")];
-    assert_eq!(send("POST", url.clone(), &kind, "unit\nx-1\n").await.json()["added"], 1);
-    let refused = send("POST", url.clone(), &kind, "unit\n\"\"\n").await;
-    assert_eq!((refused.status, &refused.json()["errors"][0]), (422, &Value::from("line 2, column unit: empty")));
+    let good = "unit,region,kind\nx-1,350582,traction\n";
+    assert_eq!(send("POST", url.clone(), &kind, good).await.json()["added"], 1);
+    let refused = send("POST", url.clone(), &kind, "unit,region,kind\nx 1,350582,traction\nx-2,35,boat\n").await.json();
+    let lines: Vec<&str> =
+        refused["errors"].as_array().unwrap().iter().map(|line| &line.as_str().unwrap()[..14]).collect();
+    assert_eq!(
+        (refused["status"].as_u64(), lines),
+        (Some(422), vec!["line 2: unit: ", "line 3: region", "line 3: kind: "])
+    );
+    let full = send("POST", url.clone(), &kind, good).await;
+    assert_eq!((full.status, full.json()["detail"].as_str()), (503, Some("the disk is full")));
     drop(pipeline.await.unwrap());
-    assert_eq!(send("POST", url, &kind, "unit\n").await.status, 503);
+    assert_eq!(send("POST", url, &kind, good).await.status, 503);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +268,9 @@ async fn readiness_says_what_is_in_the_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_hosts_are_refused_and_every_answer_has_the_guards() {
     let city = city(0).await;
-    for (host, status) in [("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost:8080", 200), ("[::1]:80", 200)] {
+    for (host, status) in
+        [("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost:8080", 200), ("[::1]:80", 200)]
+    {
         let answer = send("GET", format!("{}/api/v1/gaps", city.address), &[("host", host)], "").await;
         assert_eq!(answer.status, status, "{host}");
     }

@@ -1,7 +1,27 @@
-//! The one integration binary; each file is one door or one room of the house.
+//! Every integration test in one binary: one link, one place to look.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it says")]
+
+mod architecture;
+
+mod config;
+
+mod lockfile;
+
+mod registry_csv;
+
+mod decode_cases;
+
+mod decode_properties;
+
+mod world;
+
+mod model;
+
+mod pipeline_model;
+
+mod city;
 
 mod http;
 
 mod metrics;
-
-mod seed;

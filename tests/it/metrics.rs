@@ -7,7 +7,7 @@ use std::time::Duration;
 use liftwatch::domain::event::EventType;
 use liftwatch::domain::fault::FaultCode;
 
-use crate::seed::{City, city};
+use crate::city::{City, city};
 
 async fn scrape(city: &City) -> (String, String) {
     let url = format!("{}/metrics", city.address);
@@ -23,7 +23,9 @@ async fn scrape(city: &City) -> (String, String) {
 /// The file sizes depend on the page cache of the day.
 fn without_sizes(text: &str) -> String {
     let size = |line: &&str| line.starts_with("liftwatch_database_bytes ") || line.starts_with("liftwatch_wal_bytes ");
-    let lines = text.lines().map(|line| if size(&line) { format!("{} N", line.split(' ').next().unwrap()) } else { line.to_owned() });
+    let lines = text
+        .lines()
+        .map(|line| if size(&line) { format!("{} N", line.split(' ').next().unwrap()) } else { line.to_owned() });
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 

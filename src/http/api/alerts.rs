@@ -13,10 +13,10 @@ use super::gaps::GapWire;
 use super::units::VisitWire;
 use super::wire::{PageWire, time};
 use crate::domain::id::UnitId;
-use crate::http::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params, read_body};
-use crate::pipeline::Action;
+use crate::http::{Http, door};
+use crate::pipeline::action::{Action, Done};
 use crate::store::read::ReadError;
 use crate::store::read::alerts::{AlertFile, AlertFilter, AlertRow, EvidenceRow, TransitionRow};
 
@@ -117,11 +117,19 @@ impl From<TransitionRow> for TransitionWire {
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EvidenceWire {
-    Event { event: EventWire },
-    Visit { visit: VisitWire },
-    Gap { gap: GapWire },
+    Event {
+        event: EventWire,
+    },
+    Visit {
+        visit: VisitWire,
+    },
+    Gap {
+        gap: GapWire,
+    },
     /// The id names nothing that is here.
-    Missing { id: String },
+    Missing {
+        id: String,
+    },
 }
 
 impl From<EvidenceRow> for EvidenceWire {
@@ -207,7 +215,10 @@ pub fn filter(params: &mut Params) -> Result<AlertFilter, Problem> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub async fn list(State(http): State<Arc<Http>>, mut params: Params) -> Result<Json<PageWire<AlertWire>>, Problem> {
+pub(super) async fn list(
+    State(http): State<Arc<Http>>,
+    mut params: Params,
+) -> Result<Json<PageWire<AlertWire>>, Problem> {
     let filter = filter(&mut params)?;
     params.finish()?;
     Ok(Json(PageWire::try_of(http.reader.alerts(&filter).await?, AlertWire::try_from)?))
@@ -221,7 +232,7 @@ pub async fn list(State(http): State<Arc<Http>>, mut params: Params) -> Result<J
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such alert", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<AlertFileWire>, Problem> {
+pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<AlertFileWire>, Problem> {
     params.finish()?;
     let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
     Ok(Json(file.try_into()?))
@@ -240,15 +251,16 @@ pub async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Resul
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "refused", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
-pub async fn release(
+pub(super) async fn release(
     State(http): State<Arc<Http>>,
     id: Id,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<AlertFileWire>, Problem> {
     let body = read_body(&headers, body, "application/json", BODY_LIMIT).await?;
-    let told: Release = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {{\"reason\":…,\"by\":…}}: {error}")))?;
+    let told: Release = serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {{\"reason\":…,\"by\":…}}: {error}"))
+    })?;
     let reason = written("reason", &told.reason, REASON_LIMIT)?;
     let by = written("by", &told.by, NAME_LIMIT)?;
     let alert = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?.alert;
@@ -256,8 +268,14 @@ pub async fn release(
         let detail = format!("only a firing entrapment can be released; this is a {} {}", alert.state, alert.rule);
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    let unit = UnitId::new(&alert.unit).map_err(|error| Problem::new(StatusCode::CONFLICT, format!("the alert's unit is {error}")))?;
-    http.act(|reply| Action::ReleasePassengers { unit, by, reason, reply }).await?;
+    let unit = UnitId::new(&alert.unit)
+        .map_err(|error| Problem::new(StatusCode::CONFLICT, format!("the alert's unit is {error}")))?;
+    match door::ask(&http.actions, Action::ReleasePassengers { unit, by, reason }).await? {
+        Done::NotTrapped | Done::UnknownUnit => {
+            return Err(Problem::new(StatusCode::CONFLICT, "nobody is trapped in this unit any more"));
+        }
+        Done::Released { .. } | Done::Imported(_) => {}
+    }
     let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
     Ok(Json(file.try_into()?))
 }

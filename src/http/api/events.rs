@@ -99,7 +99,10 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub async fn list(State(http): State<Arc<Http>>, mut params: Params) -> Result<Json<PageWire<EventWire>>, Problem> {
+pub(super) async fn list(
+    State(http): State<Arc<Http>>,
+    mut params: Params,
+) -> Result<Json<PageWire<EventWire>>, Problem> {
     let types: Vec<&'static str> = EventType::ALL.iter().map(|kind| kind.as_str()).collect();
     let filter = EventFilter {
         unit: params.text("unit")?,

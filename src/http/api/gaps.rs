@@ -62,7 +62,10 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub async fn list(State(http): State<Arc<Http>>, mut params: Params) -> Result<Json<PageWire<GapWire>>, Problem> {
+pub(super) async fn list(
+    State(http): State<Arc<Http>>,
+    mut params: Params,
+) -> Result<Json<PageWire<GapWire>>, Problem> {
     let filter = GapFilter {
         unit: params.text("unit")?,
         open: params.word("state", &["open", "closed", "all"])?.and_then(|state| match state {

@@ -2,6 +2,8 @@
 
 pub mod wire;
 
+pub mod live;
+
 pub mod alerts;
 
 pub mod events;

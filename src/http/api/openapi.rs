@@ -45,6 +45,8 @@ static DOCUMENT: LazyLock<String> =
 
 /// The routes of this file.
 pub fn routes() -> Router<Arc<Http>> {
-    Router::new()
-        .route("/api/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()) }))
+    Router::new().route(
+        "/api/v1/openapi.json",
+        get(|| async { ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()) }),
+    )
 }

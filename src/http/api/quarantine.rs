@@ -124,7 +124,10 @@ pub fn filter(params: &mut Params) -> Result<QuarantineFilter, Problem> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub async fn list(State(http): State<Arc<Http>>, mut params: Params) -> Result<Json<PageWire<RefusedWire>>, Problem> {
+pub(super) async fn list(
+    State(http): State<Arc<Http>>,
+    mut params: Params,
+) -> Result<Json<PageWire<RefusedWire>>, Problem> {
     let filter = filter(&mut params)?;
     params.finish()?;
     Ok(Json(PageWire::of(http.reader.quarantine(&filter).await?, RefusedWire::from)))
@@ -138,7 +141,11 @@ pub async fn list(State(http): State<Arc<Http>>, mut params: Params) -> Result<J
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such message; the oldest make room", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<RefusedFileWire>, Problem> {
+pub(super) async fn one(
+    State(http): State<Arc<Http>>,
+    id: Id,
+    params: Params,
+) -> Result<Json<RefusedFileWire>, Problem> {
     params.finish()?;
     let found = http.reader.refused(id.number("refused message")?).await?;
     let (row, payload) = found.ok_or_else(|| Problem::missing("refused message", &id.0))?;
@@ -152,7 +159,7 @@ pub async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Resul
         (status = 200, description = "one message a line", body = String, content_type = "application/jsonl"),
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn export(State(http): State<Arc<Http>>, mut params: Params) -> Result<Response, Problem> {
+pub(super) async fn export(State(http): State<Arc<Http>>, mut params: Params) -> Result<Response, Problem> {
     let after: i64 = params.parsed("after")?.unwrap_or(0);
     params.finish()?;
     // The first slice is read before the status is sent, so that a database without an answer is a 503 and not an empty file.

@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::show::{AlertView, Badge, Moment};
+use super::show::{AlertView, Badge, Desk, Moment};
 use super::{Frame, Reading, page};
 use crate::domain::time::Timestamp;
+use crate::http::Http;
 use crate::http::health::Link;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
-use crate::http::{Http, calendar};
 use crate::store::read::city::City;
 
 /// How many alerts of one rule and severity fire.
@@ -64,10 +64,11 @@ pub fn routes() -> Router<Arc<Http>> {
 }
 
 async fn city(State(http): State<Arc<Http>>, reading: Reading) -> Result<Response, Problem> {
-    let now = http.clock.now();
-    let city = http.reader.city((now - http.heard_within).0, &calendar::over_age_since(now)).await?;
-    let storage = http.vitals.storage();
     let language = reading.language;
+    let desk = Desk::of(&http, language);
+    let now = desk.now;
+    let city = http.reader.city((now - http.heard_within).0, &http.calendar.over_age_since(now)).await?;
+    let storage = http.vitals.storage();
     let sum = |of: fn(&crate::store::read::city::RegionUnits) -> i64| city.regions.iter().map(of).sum();
     let mut frame = reading.frame(language.phrases().city, "/");
     frame.refresh = true;
@@ -82,11 +83,11 @@ async fn city(State(http): State<Arc<Http>>, reading: Reading) -> Result<Respons
         unregistered: city.unregistered,
         open_gaps: city.open_gaps,
         rules: rule_lines(&city, language),
-        newest: AlertView::all(&city.newest, now, language),
+        newest: AlertView::all(&city.newest, &desk),
         regions: region_lines(&city, &http.vitals.links(), language),
         storage_fault: storage.fault,
-        last_commit: storage.last_commit.map(|Timestamp(at)| Moment::of(at, now, language)),
-        made: calendar::local(now),
+        last_commit: storage.last_commit.map(|Timestamp(at)| Moment::of(at, &desk)),
+        made: desk.calendar.local(now),
         frame,
     })
 }

@@ -57,9 +57,15 @@ impl Reading {
     fn of(parts: &request::Parts) -> Self {
         let query = parts.uri.query().unwrap_or("");
         let asked = query.split('&').find_map(|pair| pair.strip_prefix("lang="));
-        let kept = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("lang=") && !pair.starts_with("after="));
+        let kept = query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("lang=") && !pair.starts_with("after="));
         Self {
-            language: negotiate(asked, told(&parts.headers, &header::COOKIE), told(&parts.headers, &header::ACCEPT_LANGUAGE)),
+            language: negotiate(
+                asked,
+                told(&parts.headers, &header::COOKIE),
+                told(&parts.headers, &header::ACCEPT_LANGUAGE),
+            ),
             asked: asked.and_then(Language::named).is_some(),
             path: parts.uri.path().to_owned(),
             kept: kept.map(|pair| format!("{pair}&")).collect(),

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::show::Moment;
+use super::show::{Desk, Moment};
 use super::{Frame, Reading, page};
 use crate::http::Http;
 use crate::http::problem::Problem;
@@ -63,10 +63,10 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     params.text("lang")?;
     let filter = crate::http::api::quarantine::filter(&mut params)?;
     params.finish()?;
-    let now = http.clock.now();
+    let desk = Desk::of(&http, reading.language);
     let found = http.reader.quarantine(&filter).await?;
     let strangers = http.reader.unregistered(None, UNREGISTERED).await?;
-    let moment = |at| Moment::of(at, now, reading.language);
+    let moment = |at| Moment::of(at, &desk);
     page(&QuarantinePage {
         frame: reading.frame(reading.language.phrases().quarantine, "/quarantine"),
         rows: found.items.into_iter().map(|row| RefusedLine { received: moment(row.received_at), row }).collect(),
@@ -95,7 +95,7 @@ async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<
     let text = crate::http::api::quarantine::text_of(&payload).map(str::to_owned);
     page(&RefusedPage {
         frame: reading.frame(format!("{} {}", reading.language.phrases().quarantine, row.id), "/quarantine"),
-        received: Moment::of(row.received_at, http.clock.now(), reading.language),
+        received: Moment::of(row.received_at, &Desk::of(&http, reading.language)),
         hex: text.is_none(),
         payload: text.unwrap_or_else(|| payload.iter().map(|byte| format!("{byte:02x} ")).collect()),
         row,

@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp};
-use crate::http::calendar;
+use crate::http::Http;
+use crate::http::calendar::Calendar;
 use crate::http::phrases::Language;
 use crate::store::read::alerts::AlertRow;
 use crate::store::read::events::EventRow;
@@ -31,15 +32,32 @@ pub struct Universal {
     time: String,
 }
 
-impl Moment {
-    /// `at` as it is read at `now`.
+/// From where times are read: the zone, now, and the language.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    pub calendar: Calendar,
+    pub now: Timestamp,
+    pub language: Language,
+}
+
+impl Desk {
+    /// The desk of a reader who asks now.
     #[must_use]
-    pub fn of(at: i64, now: Timestamp, language: Language) -> Self {
+    pub fn of(http: &Http, language: Language) -> Self {
+        Self { calendar: http.calendar.clone(), now: http.clock.now(), language }
+    }
+}
+
+impl Moment {
+    /// `at` as it is read from `desk`.
+    #[must_use]
+    pub fn of(at: i64, desk: &Desk) -> Self {
         let at = Timestamp(at);
         let utc = at.to_string();
         let (day, time) = utc.split_once('T').unwrap_or((&utc, ""));
         let universal = Universal { day: day.to_owned(), time: time.trim_end_matches('Z').to_owned() };
-        Self { local: calendar::local(at), universal, ago: distance(now - at, language), utc }
+        let ago = distance(desk.now - at, desk.language);
+        Self { local: desk.calendar.local(at), universal, ago, utc }
     }
 }
 
@@ -48,8 +66,8 @@ fn distance(millis: i64, language: Language) -> String {
     let span = millis.saturating_abs();
     let (n, zh, en) = match span {
         ..MINUTE => return if language == Language::Zh { "刚刚".to_owned() } else { "just now".to_owned() },
-        ..HOUR => (span / MINUTE, "分钟", "minute"),
-        ..DAY => (span / HOUR, "小时", "hour"),
+        MINUTE..HOUR => (span / MINUTE, "分钟", "minute"),
+        HOUR..DAY => (span / HOUR, "小时", "hour"),
         _ => (span / DAY, "天", "day"),
     };
     let plural = if n == 1 { "" } else { "s" };
@@ -63,7 +81,10 @@ fn distance(millis: i64, language: Language) -> String {
 
 /// A severity as a word with a sign, so that colour is never alone.
 #[derive(Debug, Clone, Template)]
-#[template(source = "<span class=\"badge {{ class }}\"><span aria-hidden=\"true\">{{ sign }}</span> {{ word }}</span>", ext = "html")]
+#[template(
+    source = "<span class=\"badge {{ class }}\"><span aria-hidden=\"true\">{{ sign }}</span> {{ word }}</span>",
+    ext = "html"
+)]
 pub struct Badge {
     class: &'static str,
     sign: &'static str,
@@ -122,7 +143,8 @@ pub struct AlertView {
 impl AlertView {
     /// The view of a row.
     #[must_use]
-    pub fn of(row: &AlertRow, now: Timestamp, language: Language) -> Self {
+    pub fn of(row: &AlertRow, desk: &Desk) -> Self {
+        let language = desk.language;
         Self {
             id: row.id.clone(),
             unit: row.unit.clone(),
@@ -131,14 +153,14 @@ impl AlertView {
             state: Badge::state(&row.state, language),
             rule: language.word("rule", &row.rule),
             summary: if language == Language::Zh { &row.summary_zh } else { &row.summary_en }.clone(),
-            starts: Moment::of(row.starts_at, now, language),
+            starts: Moment::of(row.starts_at, desk),
         }
     }
 
     /// The views of rows.
     #[must_use]
-    pub fn all(rows: &[AlertRow], now: Timestamp, language: Language) -> Vec<Self> {
-        rows.iter().map(|row| Self::of(row, now, language)).collect()
+    pub fn all(rows: &[AlertRow], desk: &Desk) -> Vec<Self> {
+        rows.iter().map(|row| Self::of(row, desk)).collect()
     }
 }
 
@@ -155,7 +177,8 @@ pub struct FactView {
 impl FactView {
     /// The view of an event.
     #[must_use]
-    pub fn event(row: &EventRow, now: Timestamp, language: Language) -> Self {
+    pub fn event(row: &EventRow, desk: &Desk) -> Self {
+        let language = desk.language;
         let t = language.phrases();
         let mut details = vec![language.word("origin", &row.origin)];
         if let Some(vendor) = &row.vendor_code {
@@ -164,7 +187,8 @@ impl FactView {
         if let Some(landing) = &row.landing {
             details.push(format!("{} {landing}", t.landing));
         }
-        let said = |value: Option<bool>, yes: &str, no: &str| value.map(|value| if value { yes } else { no }.to_owned());
+        let said =
+            |value: Option<bool>, yes: &str, no: &str| value.map(|value| if value { yes } else { no }.to_owned());
         details.extend(said(row.moving, t.moving, t.stopped));
         details.extend(said(row.occupied, t.occupied, t.empty_car));
         if row.clock_suspect {
@@ -176,7 +200,7 @@ impl FactView {
         Self {
             id: row.id.clone(),
             what: what.join(if language == Language::Zh { "：" } else { ": " }),
-            when: Some(Moment::of(row.at, now, language)),
+            when: Some(Moment::of(row.at, desk)),
             details: details.join(if language == Language::Zh { "，" } else { ", " }),
         }
     }

@@ -10,19 +10,31 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::Value;
 
-use super::show::{AlertView, FactView, Moment};
+use super::show::{AlertView, Desk, FactView, Moment};
 use super::{Frame, Reading, page};
-use crate::domain::time::Timestamp;
+use crate::http::Http;
+use crate::http::api::live::{LevelsWire, StateWire};
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
-use crate::http::{Http, calendar};
 use crate::store::read::units::{UnitFile, UnitRow, VisitRow};
 
 /// The fields of a state that the page shows, in this order.
 const FIELDS: [&str; 14] = [
-    "mode", "moving", "direction", "landing", "door", "in_unlocking_zone", "occupied", "active_faults", "alarm", "entrapment",
-    "mains_off", "runs", "door_cycles", "run_seconds",
+    "mode",
+    "moving",
+    "direction",
+    "landing",
+    "door",
+    "in_unlocking_zone",
+    "occupied",
+    "active_faults",
+    "alarm",
+    "entrapment",
+    "mains_off",
+    "runs",
+    "door_cycles",
+    "run_seconds",
 ];
 
 struct UnitLine {
@@ -95,11 +107,11 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     params.text("lang")?;
     let filter = crate::http::api::units::filter(&mut params)?;
     params.finish()?;
-    let now = http.clock.now();
+    let desk = Desk::of(&http, reading.language);
     let found = http.reader.units(&filter).await?;
     page(&UnitsPage {
         frame: reading.frame(reading.language.phrases().units, "/units"),
-        units: found.items.iter().map(|row| unit_line(row, now, reading.language)).collect(),
+        units: found.items.iter().map(|row| unit_line(row, &desk)).collect(),
         q: filter.q.unwrap_or_default(),
         region: filter.region.unwrap_or_default(),
         address: reading.address(),
@@ -108,56 +120,58 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
 }
 
 async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
-    let now = http.clock.now();
+    let desk = Desk::of(&http, reading.language);
+    let now = desk.now;
     let file = http.reader.unit(&id.0, now.plus_days(-30).0, now.plus_days(-90).0).await?;
     let file = file.ok_or_else(|| Problem::missing("unit", &id.0))?;
-    page(&sheet(&file, now, &reading))
+    page(&sheet(&file, &desk, &reading))
 }
 
-fn sheet(file: &UnitFile, now: Timestamp, reading: &Reading) -> UnitPage {
-    let language = reading.language;
+fn sheet(file: &UnitFile, desk: &Desk, reading: &Reading) -> UnitPage {
+    let language = desk.language;
     let gap = |row: &crate::store::read::gaps::GapRow| GapLine {
         numbers: format!("{}–{}", row.from_seq, row.to_seq),
         boot: row.boot.clone(),
-        found: Moment::of(row.found_at, now, language),
-        closed: row.closed_at.map(|at| Moment::of(at, now, language)),
+        found: Moment::of(row.found_at, desk),
+        closed: row.closed_at.map(|at| Moment::of(at, desk)),
     };
     UnitPage {
         frame: reading.frame(file.unit.id.clone(), "/units"),
-        line: unit_line(&file.unit, now, language),
+        line: unit_line(&file.unit, desk),
         registry: registry_lines(&file.unit, language),
-        state: file.state.as_deref().map(|state| state_lines(state, language)).unwrap_or_default(),
-        state_at: file.unit.state_at.map(|at| Moment::of(at, now, language)),
+        state: state_lines(file, language),
+        state_at: file.unit.state_at.map(|at| Moment::of(at, desk)),
         counts: count_lines(file, language),
-        firing: AlertView::all(&file.firing, now, language),
-        resolved: AlertView::all(&file.resolved, now, language),
-        events: file.events.iter().map(|row| FactView::event(row, now, language)).collect(),
-        visits: file.visits.iter().map(|row| visit_line(row, now, language)).collect(),
+        firing: AlertView::all(&file.firing, desk),
+        resolved: AlertView::all(&file.resolved, desk),
+        events: file.events.iter().map(|row| FactView::event(row, desk)).collect(),
+        visits: file.visits.iter().map(|row| visit_line(row, desk)).collect(),
         gaps: file.gaps.iter().map(gap).collect(),
     }
 }
 
-fn unit_line(row: &UnitRow, now: Timestamp, language: Language) -> UnitLine {
-    let age = row.in_service_since.as_deref().and_then(|since| calendar::years_in_use(since, now));
+fn unit_line(row: &UnitRow, desk: &Desk) -> UnitLine {
+    let calendar = &desk.calendar;
+    let age = row.in_service_since.as_deref().and_then(|since| calendar.years_in_use(since, desk.now));
     UnitLine {
         id: row.id.clone(),
         site: row.site.clone(),
         address: row.address.clone(),
-        kind: language.word("kind", &row.kind),
+        kind: desk.language.word("kind", &row.kind),
         age,
-        over_age: age.is_some_and(|age| age >= calendar::OVER_AGE_YEARS),
-        heard: row.heard_at.map(|at| Moment::of(at, now, language)),
+        over_age: age.is_some_and(|age| age >= i16::from(calendar.over_age_years)),
+        heard: row.heard_at.map(|at| Moment::of(at, desk)),
         unmonitored: row.state_at.is_none(),
         firing: row.firing,
     }
 }
 
-fn visit_line(row: &VisitRow, now: Timestamp, language: Language) -> VisitLine {
+fn visit_line(row: &VisitRow, desk: &Desk) -> VisitLine {
     VisitLine {
         id: row.id.clone(),
-        kind: language.word("visit", &row.kind),
-        starts: Moment::of(row.started_at, now, language),
-        ends: row.ended_at.map(|at| Moment::of(at, now, language)),
+        kind: desk.language.word("visit", &row.kind),
+        starts: Moment::of(row.started_at, desk),
+        ends: row.ended_at.map(|at| Moment::of(at, desk)),
         record_id: row.record_id.clone(),
     }
 }
@@ -182,11 +196,22 @@ fn registry_lines(row: &UnitRow, language: Language) -> Vec<(&'static str, Strin
     ]
 }
 
-/// The fields that the state tells; what it leaves out is not shown, because it says nothing.
-fn state_lines(state: &str, language: Language) -> Vec<(String, String)> {
-    let Ok(Value::Object(state)) = serde_json::from_str(state) else { return Vec::new() };
-    let told = FIELDS.into_iter().filter_map(|field| Some((field, state.get(field).filter(|value| !value.is_null())?)));
-    told.map(|(field, value)| (language.word("field", field), value_text(field, value, language))).collect()
+/// What the unit told of itself, state and events together; what it left out is not shown, because it says nothing.
+fn state_lines(file: &UnitFile, language: Language) -> Vec<(String, String)> {
+    let mut told = serde_json::Map::new();
+    if let Some(Ok(Value::Object(state))) = file.state.as_deref().and_then(StateWire::of).map(serde_json::to_value) {
+        told.extend(state);
+    }
+    // Levels know what events told since the latest state.
+    if let Some(Ok(Value::Object(mut levels))) =
+        file.flags.as_deref().and_then(LevelsWire::of).map(serde_json::to_value)
+    {
+        told.extend(levels.remove("faults").map(|faults| ("active_faults".to_owned(), faults)));
+        levels.retain(|_, value| !value.is_null());
+        told.extend(levels);
+    }
+    let shown = FIELDS.into_iter().filter_map(|field| Some((field, told.get(field).filter(|value| !value.is_null())?)));
+    shown.map(|(field, value)| (language.word("field", field), value_text(field, value, language))).collect()
 }
 
 fn value_text(field: &str, value: &Value, language: Language) -> String {
@@ -194,10 +219,11 @@ fn value_text(field: &str, value: &Value, language: Language) -> String {
     match value {
         Value::Bool(true) => t.yes.to_owned(),
         Value::Bool(false) => t.no.to_owned(),
-        Value::String(text) if field == "active_faults" => language.word("fault", text),
         Value::String(text) => language.word(field, text),
         Value::Array(items) if items.is_empty() => t.none.to_owned(),
-        Value::Array(items) => items.iter().map(|item| value_text(field, item, language)).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => {
+            items.iter().map(|item| value_text(field, item, language)).collect::<Vec<_>>().join(", ")
+        }
         Value::Object(fault) => {
             let part = |name: &str| fault.get(name).and_then(Value::as_str);
             let code = part("code").map(|code| language.word("fault", code)).unwrap_or_default();

@@ -116,10 +116,11 @@ impl Reader {
         for id in alert.evidence_ids()? {
             evidence.push(evidence_row(tx, id).await?);
         }
-        let transitions = sqlx::query_as("select kind, at, severity from alert_transition where alert = $1 order by id")
-            .bind(id)
-            .fetch_all(&mut **tx)
-            .await?;
+        let transitions =
+            sqlx::query_as("select kind, at, severity from alert_transition where alert = $1 order by id")
+                .bind(id)
+                .fetch_all(&mut **tx)
+                .await?;
         Ok(Some(AlertFile { alert, evidence, transitions }))
     }
 }
@@ -127,10 +128,13 @@ impl Reader {
 /// The page that `filter` asks for, on a connection that is already reading.
 pub(super) async fn page(tx: &mut SqliteConnection, filter: &AlertFilter) -> Result<Page<AlertRow>, ReadError> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-    match &filter.state {
-        Some(state) => query.push(" and a.state = ").push_bind(state.clone()),
-        None => query.push(" and a.state <> 'withdrawn'"),
-    };
+    if filter.state.as_deref() != Some("withdrawn") {
+        // Beside `state = …` as well: only then does SQLite see that the partial index of units applies.
+        query.push(" and a.state <> 'withdrawn'");
+    }
+    if let Some(state) = &filter.state {
+        query.push(" and a.state = ").push_bind(state.clone());
+    }
     if let Some(rule) = &filter.rule {
         query.push(" and a.rule = ").push_bind(rule.clone());
     }

@@ -42,9 +42,10 @@ impl Reader {
     pub async fn gauges(&self, now: i64, heard_since: i64, old_since: &str, firing: u32) -> Result<Gauges, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
-        let units = sqlx::query_as("select region, kind, count(*) from unit group by region, kind order by region, kind")
-            .fetch_all(&mut *tx)
-            .await?;
+        let units =
+            sqlx::query_as("select region, kind, count(*) from unit group by region, kind order by region, kind")
+                .fetch_all(&mut *tx)
+                .await?;
         // A unit without any visit is not overdue: no data is not a finding (P6), and the registry tells no first date.
         let regions = sqlx::query_as(
             "select u.region, coalesce(sum(l.heard_at >= $1), 0), coalesce(sum(u.in_service_since <= $2), 0), \

@@ -65,10 +65,8 @@ impl Reader {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and id = ").push_bind(id);
         let Some(row) = query.build_query_as::<RefusedRow>().fetch_optional(&mut **tx).await? else { return Ok(None) };
-        let payload = sqlx::query_scalar("select payload from quarantine where id = $1")
-            .bind(id)
-            .fetch_one(&mut **tx)
-            .await?;
+        let payload =
+            sqlx::query_scalar("select payload from quarantine where id = $1").bind(id).fetch_one(&mut **tx).await?;
         Ok(Some((row, payload)))
     }
 

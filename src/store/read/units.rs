@@ -10,7 +10,7 @@ use super::{Page, ReadError, Reader};
 /// Columns of a unit and of when it was heard; every query of units begins with this.
 const SELECT: &str = "select u.id, u.registration_code, u.region, u.site, u.address, u.kind, u.maker, u.model, u.in_service_since, \
      u.owner, u.maintainer, u.publisher, u.stops, u.latitude, u.longitude, u.maintenance_interval_days, u.last_inspection, \
-     l.heard_at, l.state_at, (select count(*) from alert a where a.unit = u.id and a.state = 'firing') as firing \
+     l.heard_at, l.state_at, (select count(*) from alert a where a.unit = u.id and a.state <> 'withdrawn' and a.state = 'firing') as firing \
      from unit u left join unit_live l on l.unit = u.id where true";
 
 /// How many of a unit's newest events, visits, alerts and gaps its file holds.
@@ -124,14 +124,10 @@ impl Reader {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and u.id = ").push_bind(id);
         let Some(unit) = query.build_query_as::<UnitRow>().fetch_optional(&mut *tx).await? else { return Ok(None) };
-        let state: Option<Option<String>> = sqlx::query_scalar("select state from unit_live where unit = $1")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let flags = sqlx::query_scalar("select body from unit_flags where unit = $1")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let state: Option<Option<String>> =
+            sqlx::query_scalar("select state from unit_live where unit = $1").bind(id).fetch_optional(&mut *tx).await?;
+        let flags =
+            sqlx::query_scalar("select body from unit_flags where unit = $1").bind(id).fetch_optional(&mut *tx).await?;
         let alerts = |state: &str| AlertFilter {
             unit: Some(id.to_owned()),
             state: Some(state.to_owned()),

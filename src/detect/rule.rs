@@ -1,0 +1,33 @@
+//! CONTRACT of a rule: a pure function from what is known of one unit to the spans in which its condition holds.
+
+use crate::domain::alert::{Severity, Span};
+
+use super::history::History;
+
+/// A rule owns its settings and knows nothing of alerts, other units, storage or the present.
+///
+/// Its condition must be causal: whether it holds at a moment may depend on nothing that happened later.
+/// That is what lets the pipeline recompute from the earliest new fact on and keep everything before it.
+pub trait Rule: Send + Sync {
+    /// The name in config, metrics, API and alerts.
+    fn name(&self) -> &'static str;
+
+    /// Whether the operator wants it.
+    fn enabled(&self) -> bool;
+
+    /// Version of the meaning, then each threshold: `1 threshold=3 window_days=30`.
+    fn version(&self) -> String;
+
+    /// The law, standard or number that it rests on, as an alert shows it (docs/RULES.md has the long form).
+    fn basis(&self) -> &'static str;
+
+    /// How far before a moment facts can lie that decide whether the condition holds at it, in milliseconds.
+    /// Facts that last (modes, mains, entrapment, critical codes) are handed over however old they are.
+    fn lookback(&self) -> i64;
+
+    /// The severity of a level; levels count from 1.
+    fn severity(&self, level: u8) -> Severity;
+
+    /// The spans in which the condition holds, ascending, disjoint and not touching.
+    fn spans(&self, history: &History) -> Vec<Span>;
+}

@@ -1,0 +1,125 @@
+//! What people do: each is a fact with a name under it, and goes through the same door as a message.
+
+use crate::domain::event::{Event, EventType, Origin};
+use crate::domain::id::UnitId;
+use crate::domain::time::Timestamp;
+use crate::domain::unit::Unit;
+use crate::store::error::StoreError;
+
+use super::Pipeline;
+use super::message::Outcome;
+use super::staging::Staging;
+
+/// The beginning of time, for facts that change a unit's whole past.
+const ALWAYS: Timestamp = Timestamp(i64::MIN / 4);
+
+/// One thing that a person wants done.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// The trapped people are out: ends an entrapment.
+    ReleasePassengers { unit: UnitId, by: String, reason: String },
+    /// The registry's rows, checked: all of them are taken, or none.
+    ImportUnits(Vec<Unit>),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The event that records the release.
+    Released {
+        event: String,
+    },
+    /// The unit has no open entrapment, so there is nobody to release.
+    NotTrapped,
+    /// The registry does not have the unit.
+    UnknownUnit,
+    Imported(ImportReport),
+}
+
+/// How an import changed the registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    pub added: usize,
+    pub changed: usize,
+    pub unchanged: usize,
+}
+
+impl Pipeline {
+    /// Does what a person wants.
+    ///
+    /// # Errors
+    /// Those of the store; then nothing is done and it can be asked again.
+    pub async fn act(&mut self, action: &Action, now: Timestamp) -> Result<(Done, Outcome), StoreError> {
+        match action {
+            Action::ReleasePassengers { unit, by, reason } => self.release(unit, by, reason, now).await,
+            Action::ImportUnits(units) => self.import(units, now).await,
+        }
+    }
+
+    async fn release(
+        &mut self,
+        unit: &UnitId,
+        by: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(Done, Outcome), StoreError> {
+        if self.fleet.get(unit).is_none() {
+            return Ok((Done::UnknownUnit, Outcome::default()));
+        }
+        let mut change = self.store.begin().await?;
+        let trapped = change.units_firing("entrapment").await?;
+        change.commit().await?;
+        let Some((_, since)) = trapped.into_iter().find(|(trapped, _)| trapped == unit) else {
+            return Ok((Done::NotTrapped, Outcome::default()));
+        };
+        let mut staging = Staging::new(now);
+        let event = Event {
+            // A sender whose clock is a little fast must not have trapped people after their release.
+            ts: now.max(since + 1),
+            sequence: None,
+            kind: EventType::PassengerReleased,
+            fault: None,
+            mode: None,
+            landing: None,
+            moving: None,
+            occupied: None,
+            origin: Origin::Person,
+            extra: Some(serde_json::json!({ "by": by, "reason": reason }).to_string()),
+        };
+        staging.told_by_person(unit, event);
+        if let Some(entry) = self.fleet.get(unit).filter(|entry| entry.tracked.trapped.is_some()) {
+            let tracked = crate::fleet::Tracked { trapped: None, ..entry.tracked.clone() };
+            staging.tracked.insert(unit.clone(), tracked);
+        }
+        let outcome = self.commit(staging, &[]).await?;
+        let event = outcome.events.first().map(|record| record.id.clone()).unwrap_or_default();
+        Ok((Done::Released { event }, outcome))
+    }
+
+    /// Takes the registry over in one transaction, then what its new units had told before.
+    async fn import(&mut self, units: &[Unit], now: Timestamp) -> Result<(Done, Outcome), StoreError> {
+        let mut report = ImportReport::default();
+        let mut staging = Staging::new(now);
+        for unit in units {
+            match self.fleet.get(&unit.id).map(|entry| &entry.unit) {
+                Some(known) if **known == *unit => {
+                    report.unchanged += 1;
+                    continue;
+                }
+                Some(known) => {
+                    report.changed += 1;
+                    let same_age = known.in_service_since == unit.in_service_since;
+                    staging.touch(&unit.id, if same_age { now } else { ALWAYS });
+                }
+                None => {
+                    report.added += 1;
+                    staging.touch(&unit.id, ALWAYS);
+                }
+            }
+            staging.registry.push(unit.clone());
+        }
+        let mut outcome = self.commit(staging, &[]).await?;
+        outcome.absorb(self.attach(now).await?);
+        Ok((Done::Imported(report), outcome))
+    }
+}

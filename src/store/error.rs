@@ -1,0 +1,58 @@
+//! What can go wrong with the file, and what the daemon must do about it.
+
+use std::path::PathBuf;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{} is in use by another liftwatch; stop it, or give this one a file of its own ([store] path, or demo's --dir)", path.display())]
+    AlreadyRunning { path: PathBuf },
+    #[error("cannot lock {}: {source}; does its folder exist, and may we write there?", path.display())]
+    Lock { path: PathBuf, source: std::io::Error },
+    #[error("cannot open {}: {source}", path.display())]
+    Open { path: PathBuf, source: sqlx::Error },
+    #[error("{} was made by a newer liftwatch (schema {version}); install that one, this one does not touch it", path.display())]
+    Newer { path: PathBuf, version: i64 },
+    #[error("cannot bring {} to this program's schema: {source}", path.display())]
+    Migrate { path: PathBuf, source: sqlx::migrate::MigrateError },
+    #[error("{} is a database of another program; name another file in [store] path", path.display())]
+    NotOurs { path: PathBuf },
+    #[error("{} is damaged: {what}; nothing is written to it: keep it aside, restore a backup, or copy what is readable with `sqlite3 FILE .recover`", path.display())]
+    Damaged { path: PathBuf, what: String },
+    #[error("built with SQLite {found}, which can corrupt a write-ahead log; {least} is the least")]
+    OldEngine { found: String, least: &'static str },
+    #[error("a row of {table} holds what this program cannot have written: {what}")]
+    Row { table: &'static str, what: String },
+    #[error("the database: {0}")]
+    Engine(#[from] sqlx::Error),
+}
+
+/// What the writer does about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Roll back, acknowledge nothing, try the same again: a full disk, a lock held elsewhere.
+    Retry,
+    /// Stop acknowledging and end with exit code 70: a disk that fails cannot be trusted with a second try.
+    Stop,
+}
+
+impl StoreError {
+    /// Whether trying again can help.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        // SQLite's primary result codes: 5 busy, 6 locked, 13 full. An input/output error (10) is never retried:
+        // after a failed fsync the kernel may have dropped the pages that it says are clean.
+        match self.engine_code() {
+            Some(5 | 6 | 13) => Remedy::Retry,
+            _ => Remedy::Stop,
+        }
+    }
+
+    fn engine_code(&self) -> Option<u32> {
+        let Self::Engine(sqlx::Error::Database(error)) = self else {
+            return None;
+        };
+        let extended: u32 = error.code()?.parse().ok()?;
+        Some(extended & 0xff)
+    }
+}

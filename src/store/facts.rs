@@ -1,0 +1,237 @@
+//! Facts: events, visits and hazard reports. Written once, never changed.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use crate::domain::event::{Event, EventRecord, Sequence};
+use crate::domain::fault::Fault;
+use crate::domain::hazard::HazardRecord;
+use crate::domain::id::{PublisherId, UnitId};
+use crate::domain::time::Timestamp;
+use crate::domain::visit::VisitRecord;
+
+use super::Change;
+use super::error::StoreError;
+use super::words::{optional_word, to_json, word};
+
+/// Rows in one statement: 17 columns times this stays far below SQLite's 32,766 parameters.
+const ROWS_PER_INSERT: usize = 400;
+
+const TABLE: &str = "event";
+
+impl Change<'_> {
+    /// Those of the given events that are stored already, found by id or by (unit, boot, seq): unit, id and content.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn stored_events(&mut self, wanted: &[&EventRecord]) -> Result<Vec<(UnitId, String, Event)>, StoreError> {
+        let mut found = Vec::new();
+        let ids: Vec<&str> = wanted.iter().map(|record| record.id.as_str()).collect();
+        let by_id = "select e.* from json_each($1) j cross join event e on e.id = j.value";
+        for row in sqlx::query(by_id).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await? {
+            found.push((word(TABLE, row.try_get("unit")?)?, row.try_get("id")?, event(&row)?));
+        }
+        let sequences: Vec<(&str, &str, u64)> = wanted
+            .iter()
+            .filter_map(|record| {
+                let Sequence { boot, seq } = record.event.sequence.as_ref()?;
+                Some((record.unit.as_str(), boot.as_str(), *seq))
+            })
+            .collect();
+        if !sequences.is_empty() {
+            let by_sequence = "select e.* from json_each($1) j cross join event e \
+                 on e.unit = j.value ->> 0 and e.boot = j.value ->> 1 and e.seq = j.value ->> 2";
+            for row in sqlx::query(by_sequence).bind(to_json(&sequences)).fetch_all(&mut *self.transaction).await? {
+                found.push((word(TABLE, row.try_get("unit")?)?, row.try_get("id")?, event(&row)?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Stores events that are not stored yet.
+    ///
+    /// # Errors
+    /// Those of the engine; an id that is stored already is one of them, so nothing is ever overwritten.
+    pub async fn insert_events(&mut self, records: &[EventRecord]) -> Result<(), StoreError> {
+        for rows in records.chunks(ROWS_PER_INSERT) {
+            let mut insert = QueryBuilder::<Sqlite>::new(
+                "insert into event (id, unit, publisher, type, code, vendor_code, mode, landing, moving, occupied, \
+                 at, ts, received_at, clock_suspect, boot, seq, origin, extra) ",
+            );
+            insert.push_values(rows, |mut row, record| {
+                let event = &record.event;
+                let sequence = event.sequence.as_ref();
+                row.push_bind(&record.id)
+                    .push_bind(record.unit.as_str())
+                    .push_bind(record.publisher.as_str())
+                    .push_bind(event.kind.as_str())
+                    .push_bind(event.fault.as_ref().map(|fault| fault.code.as_str()))
+                    .push_bind(event.fault.as_ref().and_then(|fault| fault.vendor_code.as_deref()))
+                    .push_bind(event.mode.map(|mode| mode.as_str()))
+                    .push_bind(event.landing.as_deref())
+                    .push_bind(event.moving)
+                    .push_bind(event.occupied)
+                    .push_bind(record.at.0)
+                    .push_bind(event.ts.0)
+                    .push_bind(record.received_at.0)
+                    .push_bind(record.clock_suspect)
+                    .push_bind(sequence.map(|sequence| sequence.boot.as_str()))
+                    .push_bind(sequence.map(|sequence| sequence.seq as i64))
+                    .push_bind(event.origin.as_str())
+                    .push_bind(event.extra.as_deref());
+            });
+            insert.build().persistent(rows.len() == ROWS_PER_INSERT).execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// The body and unit of stored visits, by publisher and record id.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn stored_visits(
+        &mut self,
+        wanted: &[(&str, &str)],
+    ) -> Result<HashMap<(String, String), StoredBody>, StoreError> {
+        let find = "select v.publisher, v.record_id as name, v.id, v.unit, v.body, v.started_at \
+             from json_each($1) j cross join visit v on v.publisher = j.value ->> 0 and v.record_id = j.value ->> 1";
+        let rows = sqlx::query(find).bind(to_json(wanted)).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(|row| Ok((name(row)?, stored_body(row, row.try_get("started_at")?)?))).collect()
+    }
+
+    /// Stores visits that are not stored yet.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn insert_visits(&mut self, records: &[VisitRecord]) -> Result<(), StoreError> {
+        for record in records {
+            let visit = &record.visit;
+            let insert = "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, \
+                 body, ts, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+            sqlx::query(insert)
+                .bind(&record.id)
+                .bind(record.unit.as_str())
+                .bind(record.publisher.as_str())
+                .bind(&visit.record_id)
+                .bind(visit.kind.as_str())
+                .bind(visit.started_at.0)
+                .bind(visit.ended_at.map(|at| at.0))
+                .bind(visit.supersedes.as_deref())
+                .bind(&visit.body)
+                .bind(visit.ts.0)
+                .bind(record.received_at.0)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The body and unit of stored hazard reports, by publisher and report id.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn stored_hazards(
+        &mut self,
+        wanted: &[(&str, &str)],
+    ) -> Result<HashMap<(String, String), StoredBody>, StoreError> {
+        let find = "select h.publisher, h.report_id as name, h.id, h.unit, h.body, h.ts \
+             from json_each($1) j cross join hazard h on h.publisher = j.value ->> 0 and h.report_id = j.value ->> 1";
+        let rows = sqlx::query(find).bind(to_json(wanted)).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(|row| Ok((name(row)?, stored_body(row, row.try_get("ts")?)?))).collect()
+    }
+
+    /// Stores hazard reports that are not stored yet.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn insert_hazards(&mut self, records: &[HazardRecord]) -> Result<(), StoreError> {
+        for record in records {
+            let report = &record.report;
+            let insert = "insert into hazard (id, unit, publisher, report_id, reporter, basis, use_stopped, body, ts, \
+                 received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+            sqlx::query(insert)
+                .bind(&record.id)
+                .bind(record.unit.as_str())
+                .bind(record.publisher.as_str())
+                .bind(&report.report_id)
+                .bind(report.reporter.as_str())
+                .bind(&report.basis)
+                .bind(report.use_stopped)
+                .bind(&report.body)
+                .bind(report.ts.0)
+                .bind(record.received_at.0)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// What tells whether a record with the same name is the same record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBody {
+    pub id: String,
+    pub unit: UnitId,
+    pub body: String,
+    /// A visit's start, a report's time.
+    pub at: Timestamp,
+}
+
+fn name(row: &SqliteRow) -> Result<(String, String), StoreError> {
+    Ok((row.try_get("publisher")?, row.try_get("name")?))
+}
+
+fn stored_body(row: &SqliteRow, at: i64) -> Result<StoredBody, StoreError> {
+    Ok(StoredBody {
+        id: row.try_get("id")?,
+        unit: word(TABLE, row.try_get("unit")?)?,
+        body: row.try_get("body")?,
+        at: Timestamp(at),
+    })
+}
+
+/// Reads a whole event row with its identity.
+///
+/// # Errors
+/// Rows that this program cannot have written.
+pub fn event_record(row: &SqliteRow) -> Result<EventRecord, StoreError> {
+    Ok(EventRecord {
+        id: row.try_get("id")?,
+        unit: word(TABLE, row.try_get("unit")?)?,
+        publisher: word::<PublisherId>(TABLE, row.try_get("publisher")?)?,
+        at: Timestamp(row.try_get("at")?),
+        received_at: Timestamp(row.try_get("received_at")?),
+        clock_suspect: row.try_get("clock_suspect")?,
+        event: event(row)?,
+    })
+}
+
+fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+    let boot: Option<String> = row.try_get("boot")?;
+    let seq: Option<i64> = row.try_get("seq")?;
+    let sequence = boot.zip(seq).map(|(boot, seq)| Sequence { boot, seq: seq as u64 });
+    Ok(Event {
+        ts: Timestamp(row.try_get("ts")?),
+        sequence,
+        kind: word(TABLE, row.try_get("type")?)?,
+        fault: fault(row)?,
+        mode: optional_word(TABLE, row.try_get("mode")?)?,
+        landing: row.try_get("landing")?,
+        moving: row.try_get("moving")?,
+        occupied: row.try_get("occupied")?,
+        origin: word(TABLE, row.try_get("origin")?)?,
+        extra: row.try_get("extra")?,
+    })
+}
+
+/// The fault of a row that has `code` and `vendor_code`.
+///
+/// # Errors
+/// Rows that this program cannot have written.
+pub fn fault(row: &SqliteRow) -> Result<Option<Fault>, StoreError> {
+    let code = optional_word(TABLE, row.try_get("code")?)?;
+    let vendor_code: Option<String> = row.try_get("vendor_code")?;
+    Ok(code.map(|code| Fault { code, vendor_code }))
+}

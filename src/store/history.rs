@@ -1,0 +1,117 @@
+//! What rules need to judge units: their facts from a moment on, those that last, and the alerts that are open.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::domain::alert::Alert;
+use crate::domain::event::StoredEvent;
+use crate::domain::gap::Gap;
+use crate::domain::id::UnitId;
+use crate::domain::time::Timestamp;
+use crate::domain::visit::StoredVisit;
+
+use super::Change;
+use super::alerts::alert;
+use super::error::StoreError;
+use super::facts::fault;
+use super::words::{optional_word, to_json, word};
+
+/// What is asked of one unit.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub unit: UnitId,
+    /// The earliest new fact.
+    pub from: Timestamp,
+    /// How far back windows reach from there.
+    pub since: Timestamp,
+}
+
+/// The facts of one unit, and its alerts that are firing or end at or after `from`.
+#[derive(Debug, Default)]
+pub struct UnitFacts {
+    pub events: Vec<StoredEvent>,
+    pub visits: Vec<StoredVisit>,
+    pub gaps: Vec<Gap>,
+    pub alerts: Vec<Alert>,
+}
+
+impl Change<'_> {
+    /// The facts of many units, four queries for all of them together.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn histories(&mut self, wanted: &[Wanted]) -> Result<HashMap<UnitId, UnitFacts>, StoreError> {
+        let rows: Vec<(&str, i64, i64)> =
+            wanted.iter().map(|unit| (unit.unit.as_str(), unit.since.0, unit.from.0)).collect();
+        let keys = to_json(&rows);
+        let mut found: HashMap<UnitId, UnitFacts> = HashMap::new();
+
+        // The second half has the condition of the index event_lasting, word for word.
+        let events = "select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
+             from json_each($1) j cross join event e indexed by event_unit_at \
+             on e.unit = j.value ->> 0 and e.at >= j.value ->> 1 \
+             union all \
+             select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
+             from json_each($1) j cross join event e indexed by event_lasting \
+             on e.unit = j.value ->> 0 and e.at < j.value ->> 1 \
+             where (e.type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released') \
+             or e.code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal'))";
+        for row in sqlx::query(events).bind(&keys).fetch_all(&mut *self.transaction).await? {
+            found.entry(word("event", row.try_get("unit")?)?).or_default().events.push(stored_event(&row)?);
+        }
+        let visits = "select v.unit, v.id, v.kind, v.started_at, v.ended_at \
+             from json_each($1) j cross join visit v on v.unit = j.value ->> 0 \
+             where not exists (select 1 from visit later \
+             where later.unit = v.unit and later.publisher = v.publisher and later.supersedes = v.record_id)";
+        for row in sqlx::query(visits).bind(&keys).fetch_all(&mut *self.transaction).await? {
+            found.entry(word("visit", row.try_get("unit")?)?).or_default().visits.push(stored_visit(&row)?);
+        }
+        let gaps = "select g.* from json_each($1) j cross join gap g \
+             on g.unit = j.value ->> 0 and g.found_at >= j.value ->> 1";
+        for row in sqlx::query(gaps).bind(&keys).fetch_all(&mut *self.transaction).await? {
+            found.entry(word("gap", row.try_get("unit")?)?).or_default().gaps.push(gap(&row)?);
+        }
+        let alerts = "select a.* from json_each($1) j cross join alert a on a.unit = j.value ->> 0 \
+             where a.state <> 'withdrawn' and (a.state = 'firing' or a.ends_at is null or a.ends_at >= j.value ->> 2)";
+        for row in sqlx::query(alerts).bind(&keys).fetch_all(&mut *self.transaction).await? {
+            let alert = alert(&row)?;
+            found.entry(alert.unit.clone()).or_default().alerts.push(alert);
+        }
+        Ok(found)
+    }
+}
+
+fn stored_event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
+    Ok(StoredEvent {
+        id: row.try_get("id")?,
+        at: Timestamp(row.try_get("at")?),
+        kind: word("event", row.try_get("type")?)?,
+        fault: fault(row)?,
+        mode: optional_word("event", row.try_get("mode")?)?,
+        moving: row.try_get("moving")?,
+        occupied: row.try_get("occupied")?,
+        origin: word("event", row.try_get("origin")?)?,
+    })
+}
+
+fn stored_visit(row: &SqliteRow) -> Result<StoredVisit, StoreError> {
+    Ok(StoredVisit {
+        id: row.try_get("id")?,
+        kind: word("visit", row.try_get("kind")?)?,
+        started_at: Timestamp(row.try_get("started_at")?),
+        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp),
+    })
+}
+
+fn gap(row: &SqliteRow) -> Result<Gap, StoreError> {
+    Ok(Gap {
+        id: row.try_get("id")?,
+        boot: row.try_get("boot")?,
+        from_seq: row.try_get::<i64, _>("from_seq")? as u64,
+        to_seq: row.try_get::<i64, _>("to_seq")? as u64,
+        found_at: Timestamp(row.try_get("found_at")?),
+        closed_at: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp),
+    })
+}

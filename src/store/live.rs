@@ -1,0 +1,216 @@
+//! One row per unit of what is told again and again: levels (in the transaction of their edges) and the latest state.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+
+use crate::domain::event::{Door, Mode, State};
+use crate::domain::fault::Fault;
+use crate::domain::id::UnitId;
+use crate::domain::levels::Levels;
+use crate::domain::time::Timestamp;
+
+use super::Change;
+use super::error::StoreError;
+use super::words::{json, optional_word, to_json, word};
+
+/// When a unit was last heard, and the latest state that it told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveRow {
+    pub unit: UnitId,
+    pub heard_at: Timestamp,
+    /// `None` for a unit that has told events but never its state.
+    pub state: Option<State>,
+}
+
+/// A state as a row keeps it and the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateRow {
+    pub ts: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub boot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub moving: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub direction: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub landing: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub door: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub in_unlocking_zone: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub occupied: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub active_faults: Option<Vec<(String, Option<String>)>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub runs: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub door_cycles: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run_seconds: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LevelsRow {
+    mode: Option<String>,
+    mode_as_of: i64,
+    faults: Vec<(String, Option<String>)>,
+    faults_as_of: i64,
+    alarm: bool,
+    entrapment: bool,
+    mains_off: bool,
+    signals_as_of: i64,
+}
+
+impl Change<'_> {
+    /// The levels of every unit that has told any.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn levels(&mut self) -> Result<HashMap<UnitId, Levels>, StoreError> {
+        let rows = sqlx::query("select unit, body from unit_flags").fetch_all(&mut *self.transaction).await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let body: LevelsRow = json("unit_flags", row.try_get("body")?)?;
+            found.insert(word("unit_flags", row.try_get("unit")?)?, levels(body)?);
+        }
+        Ok(found)
+    }
+
+    /// Stores the levels of these units.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn put_levels<'a>(
+        &mut self,
+        levels: impl Iterator<Item = (&'a UnitId, &'a Levels)>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<(&str, String)> =
+            levels.map(|(unit, levels)| (unit.as_str(), to_json(&levels_row(levels)))).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let put = "insert into unit_flags (unit, body) select j.value ->> 0, j.value ->> 1 from json_each($1) j \
+             where true on conflict (unit) do update set body = excluded.body";
+        sqlx::query(put).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    /// When each unit was last heard, and its latest state.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn live(&mut self) -> Result<Vec<LiveRow>, StoreError> {
+        let rows = sqlx::query("select unit, heard_at, state from unit_live").fetch_all(&mut *self.transaction).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let body: Option<String> = row.try_get("state")?;
+            let state = body.map(|body| json("unit_live", &body).and_then(state)).transpose()?;
+            let heard_at = Timestamp(row.try_get("heard_at")?);
+            found.push(LiveRow { unit: word("unit_live", row.try_get("unit")?)?, heard_at, state });
+        }
+        Ok(found)
+    }
+
+    /// Stores when units were last heard, and their latest state.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn put_live(&mut self, rows: &[LiveRow]) -> Result<(), StoreError> {
+        let rows: Vec<(&str, i64, Option<i64>, Option<String>)> = rows
+            .iter()
+            .map(|row| {
+                let state = row.state.as_ref();
+                let body = state.map(|state| to_json(&state_row(state)));
+                (row.unit.as_str(), row.heard_at.0, state.map(|state| state.ts.0), body)
+            })
+            .collect();
+        let put = "insert into unit_live (unit, heard_at, state_at, state) \
+             select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 from json_each($1) j where true \
+             on conflict (unit) do update set heard_at = excluded.heard_at, state_at = excluded.state_at, \
+             state = excluded.state";
+        sqlx::query(put).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+}
+
+fn fault_row(fault: &Fault) -> (String, Option<String>) {
+    (fault.code.to_string(), fault.vendor_code.clone())
+}
+
+fn faults(table: &'static str, rows: Vec<(String, Option<String>)>) -> Result<Vec<Fault>, StoreError> {
+    rows.into_iter().map(|(code, vendor_code)| Ok(Fault { code: word(table, &code)?, vendor_code })).collect()
+}
+
+fn levels_row(levels: &Levels) -> LevelsRow {
+    LevelsRow {
+        mode: levels.mode.map(|mode| mode.to_string()),
+        mode_as_of: levels.mode_as_of.0,
+        faults: levels.faults.iter().map(fault_row).collect(),
+        faults_as_of: levels.faults_as_of.0,
+        alarm: levels.alarm,
+        entrapment: levels.entrapment,
+        mains_off: levels.mains_off,
+        signals_as_of: levels.signals_as_of.0,
+    }
+}
+
+fn levels(row: LevelsRow) -> Result<Levels, StoreError> {
+    Ok(Levels {
+        mode: optional_word("unit_flags", row.mode.as_deref())?,
+        mode_as_of: Timestamp(row.mode_as_of),
+        faults: faults("unit_flags", row.faults)?,
+        faults_as_of: Timestamp(row.faults_as_of),
+        alarm: row.alarm,
+        entrapment: row.entrapment,
+        mains_off: row.mains_off,
+        signals_as_of: Timestamp(row.signals_as_of),
+    })
+}
+
+fn state_row(state: &State) -> StateRow {
+    StateRow {
+        ts: state.ts.0,
+        boot: state.boot.clone(),
+        last_seq: state.last_seq,
+        mode: state.mode.map(|mode| mode.to_string()),
+        moving: state.moving,
+        direction: state.direction.map(|direction| direction.to_string()),
+        landing: state.landing.clone(),
+        door: state.door.map(|door| door.to_string()),
+        in_unlocking_zone: state.in_unlocking_zone,
+        occupied: state.occupied,
+        active_faults: state.active_faults.as_ref().map(|faults| faults.iter().map(fault_row).collect()),
+        runs: state.runs,
+        door_cycles: state.door_cycles,
+        run_seconds: state.run_seconds,
+    }
+}
+
+fn state(row: StateRow) -> Result<State, StoreError> {
+    const TABLE: &str = "unit_live";
+    Ok(State {
+        boot: row.boot,
+        last_seq: row.last_seq,
+        mode: optional_word::<Mode>(TABLE, row.mode.as_deref())?,
+        moving: row.moving,
+        direction: optional_word(TABLE, row.direction.as_deref())?,
+        landing: row.landing,
+        door: optional_word::<Door>(TABLE, row.door.as_deref())?,
+        in_unlocking_zone: row.in_unlocking_zone,
+        occupied: row.occupied,
+        active_faults: row.active_faults.map(|rows| faults(TABLE, rows)).transpose()?,
+        runs: row.runs,
+        door_cycles: row.door_cycles,
+        run_seconds: row.run_seconds,
+        ..State::at(Timestamp(row.ts))
+    })
+}

@@ -1,0 +1,116 @@
+//! Numberings of (unit, boot) and the gaps in them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sqlx::Row;
+
+use crate::domain::id::UnitId;
+use crate::domain::numbering::{Missing, Numbering};
+use crate::domain::time::Timestamp;
+
+use super::Change;
+use super::error::StoreError;
+use super::words::{to_json, word};
+
+/// Which numbering: a unit and one of its boots.
+pub type NumberingKey = (UnitId, String);
+
+impl Change<'_> {
+    /// The stored numberings among those asked for.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn numberings(
+        &mut self,
+        keys: &[&NumberingKey],
+    ) -> Result<BTreeMap<NumberingKey, Numbering>, StoreError> {
+        let pairs: Vec<(&str, &str)> = keys.iter().map(|(unit, boot)| (unit.as_str(), boot.as_str())).collect();
+        let pairs = to_json(&pairs);
+        let find = "select s.* from json_each($1) j cross join sequence s \
+             on s.unit = j.value ->> 0 and s.boot = j.value ->> 1";
+        let mut found = BTreeMap::new();
+        for row in sqlx::query(find).bind(&pairs).fetch_all(&mut *self.transaction).await? {
+            let key: NumberingKey = (word("sequence", row.try_get("unit")?)?, row.try_get("boot")?);
+            let first = row.try_get::<i64, _>("first_seq")? as u64;
+            let highest = row.try_get::<i64, _>("highest_seq")? as u64;
+            found.insert(key, Numbering { first, highest, missing: Vec::new() });
+        }
+        let gaps = "select g.* from json_each($1) j cross join gap g \
+             on g.unit = j.value ->> 0 and g.boot = j.value ->> 1 and g.closed_at is null order by g.from_seq";
+        for row in sqlx::query(gaps).bind(&pairs).fetch_all(&mut *self.transaction).await? {
+            let key: NumberingKey = (word("gap", row.try_get("unit")?)?, row.try_get("boot")?);
+            if let Some(numbering) = found.get_mut(&key) {
+                numbering.missing.push(Missing {
+                    row: Some(row.try_get("id")?),
+                    found_at: Some(Timestamp(row.try_get("found_at")?)),
+                    from: row.try_get::<i64, _>("from_seq")? as u64,
+                    to: row.try_get::<i64, _>("to_seq")? as u64,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Which of these units have told us any number before.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn numbered_units(&mut self, units: &[&UnitId]) -> Result<HashSet<UnitId>, StoreError> {
+        let units: Vec<&str> = units.iter().map(|unit| unit.as_str()).collect();
+        let find = "select j.value from json_each($1) j \
+             where exists (select 1 from sequence s where s.unit = j.value)";
+        let rows: Vec<String> =
+            sqlx::query_scalar(find).bind(to_json(&units)).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(|unit| word("sequence", unit)).collect()
+    }
+
+    /// Stores a numbering as it is now, and what became of its gaps since `before`. Returns how many gaps are new.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn put_numbering(
+        &mut self,
+        key: &NumberingKey,
+        before: Option<&Numbering>,
+        after: &Numbering,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (unit, boot) = key;
+        let put = "insert into sequence (unit, boot, first_seq, highest_seq) values ($1, $2, $3, $4) \
+             on conflict (unit, boot) do update set first_seq = $3, highest_seq = $4";
+        sqlx::query(put)
+            .bind(unit.as_str())
+            .bind(boot)
+            .bind(after.first as i64)
+            .bind(after.highest as i64)
+            .execute(&mut *self.transaction)
+            .await?;
+        let kept: HashSet<i64> = after.missing.iter().filter_map(|run| run.row).collect();
+        for run in before.map_or(&[][..], |before| &before.missing) {
+            if run.row.is_some_and(|row| !kept.contains(&row)) {
+                let close = "update gap set closed_at = $2 where id = $1";
+                sqlx::query(close).bind(run.row).bind(now.0).execute(&mut *self.transaction).await?;
+            }
+        }
+        let mut found = 0;
+        for run in &after.missing {
+            let (from, to) = (run.from as i64, run.to as i64);
+            if let Some(row) = run.row {
+                let shrink = "update gap set from_seq = $2, to_seq = $3 where id = $1";
+                sqlx::query(shrink).bind(row).bind(from).bind(to).execute(&mut *self.transaction).await?;
+                continue;
+            }
+            found += u64::from(run.found_at.is_none());
+            let open = "insert into gap (unit, boot, from_seq, to_seq, found_at) values ($1, $2, $3, $4, $5)";
+            sqlx::query(open)
+                .bind(unit.as_str())
+                .bind(boot)
+                .bind(from)
+                .bind(to)
+                .bind(run.found_at.unwrap_or(now).0)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,196 @@
+//! The configuration: a folder of bad files each with its exact message, and the shipped file against the defaults.
+
+use std::path::{Path, PathBuf};
+
+use liftwatch::config::sections::{BrokerUrl, Display, Http, Region, Settings, Store};
+use liftwatch::config::{ConfigError, Document};
+
+fn here(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// Reads every section as the daemon does.
+fn read(mut document: Document) -> Result<Settings, ConfigError> {
+    let settings = Settings::read(&mut document);
+    let _: toml::Table = document.section("rules");
+    let _: Vec<toml::Table> = document.list("mapping");
+    document.finish().map(|()| settings)
+}
+
+fn parse(text: &str) -> Result<Settings, ConfigError> {
+    read(Document::parse(Path::new("liftwatch.toml"), text.to_owned())?)
+}
+
+/// `BLESS=1 cargo test` writes the messages anew; read the difference before committing it.
+#[test]
+fn each_bad_file_gets_its_exact_message() {
+    let folder = here("tests/config/bad");
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut tried = 0;
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        tried += 1;
+        let told = match Document::load(&path).and_then(read) {
+            Ok(_) => "no message at all".to_owned(),
+            Err(error) => error.to_string().replace(&format!("{}/", folder.display()), ""),
+        };
+        let message = path.with_extension("txt");
+        if bless {
+            std::fs::write(&message, format!("{told}\n")).unwrap();
+        }
+        let expected = std::fs::read_to_string(&message).unwrap_or_default();
+        if expected.trim_end() != told {
+            wrong.push(format!("{}\n  expected: {}\n  told:     {told}", path.display(), expected.trim_end()));
+        }
+    }
+    assert!(tried >= 25, "only {tried} bad files found in {}", folder.display());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What ships is what the code does without a file: each section of it equals the section's default.
+fn section_equals_default<T>(name: &str)
+where
+    T: serde::de::DeserializeOwned + Default + PartialEq + std::fmt::Debug,
+{
+    let mut document = Document::load(&here("config/liftwatch.toml")).unwrap();
+    assert!(document.has(name), "config/liftwatch.toml has no [{name}]");
+    let shipped: T = document.section(name);
+    assert_eq!(shipped, T::default(), "[{name}] in config/liftwatch.toml is not the default of the code");
+    assert_keys_shown::<T>(name);
+}
+
+/// Every key that `T` knows stands in the shipped file, in use or as `#key = …`.
+fn assert_keys_shown<T: serde::de::DeserializeOwned>(name: &str) {
+    let all: toml::Table = uncommented().parse().unwrap();
+    let mut value = &toml::Value::Table(all);
+    for step in name.split('.') {
+        value = value.get(step).unwrap_or_else(|| panic!("no [{name}] in config/liftwatch.toml"));
+    }
+    let section = value.get(0).unwrap_or(value).as_table().unwrap();
+    let shown: Vec<&String> = section.keys().collect();
+    for key in keys_of::<T>() {
+        assert!(section.contains_key(&key), "config/liftwatch.toml does not show {name}.{key}; it shows {shown:?}");
+    }
+}
+
+/// The shipped file with every `#key = …` in use.
+fn uncommented() -> String {
+    let text = std::fs::read_to_string(here("config/liftwatch.toml")).unwrap();
+    let used = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(used).collect::<Vec<_>>().join("\n")
+}
+
+/// The keys of a section type, as its `deny_unknown_fields` tells them.
+fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
+    let Err(error) = toml::from_str::<T>("no_such_key = 1") else {
+        panic!("{} takes any key", std::any::type_name::<T>())
+    };
+    let keys: Vec<String> = error.message().split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    assert!(!keys.is_empty(), "no keys in {}", error.message());
+    keys
+}
+
+#[test]
+fn the_shipped_file_is_good_and_shows_the_defaults() {
+    let shipped = read(Document::load(&here("config/liftwatch.toml")).unwrap()).unwrap();
+    assert_eq!(shipped.store.path, here("config/liftwatch.db"));
+    assert_eq!(shipped.http, Http::default());
+    assert_eq!(shipped.display, Display::default());
+    section_equals_default::<Store>("store");
+    section_equals_default::<Http>("http");
+    section_equals_default::<Display>("display");
+
+    let least = parse("[[region]]\ncode = \"350582\"\nname = \"晋江\"\nbroker = \"mqtt://127.0.0.1\"").unwrap();
+    assert_eq!(shipped.regions, least.regions);
+    assert_keys_shown::<Region>("region");
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let settings = parse("").unwrap();
+    assert_eq!(settings.store.path, PathBuf::from("liftwatch.db"));
+    assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
+    assert!(settings.regions.is_empty());
+    assert_eq!(settings.display.zone().unwrap().iana_name().unwrap_or("+08:00"), "Asia/Shanghai");
+}
+
+#[test]
+fn a_broker_without_a_port_gets_the_usual_one() {
+    for (text, shown) in [
+        ("mqtt://broker", "mqtt://broker:1883"),
+        ("mqtts://broker", "mqtts://broker:8883"),
+        ("mqtts://broker:443/", "mqtts://broker:443"),
+        ("mqtt://[::1]", "mqtt://[::1]:1883"),
+        ("mqtts://[fe80::1]:8884", "mqtts://[fe80::1]:8884"),
+    ] {
+        assert_eq!(text.parse::<BrokerUrl>().unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_plainly() {
+    let error = Document::load(Path::new("no/such.toml")).unwrap_err();
+    assert_eq!(error.to_string(), "no/such.toml: cannot be read: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_file_that_is_not_utf8_names_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gbk.toml");
+    std::fs::write(&path, b"[store]\npath = \"\xbd\xfa\xbd\xad\"\n").unwrap();
+    let error = Document::load(&path).unwrap_err().to_string();
+    assert!(error.ends_with("gbk.toml:2: not UTF-8; save the file in that encoding"), "{error}");
+}
+
+/// A part that is not here yet may be a subsection: its name alone is taken, and its neighbours are refused.
+#[test]
+fn an_unknown_subsection_is_refused_with_the_nearest_name() {
+    let text = "[rules.over_agee]\nenabled = true\n[rules.over_age]\nenabled = true\n".to_owned();
+    let mut document = Document::parse(Path::new("liftwatch.toml"), text).unwrap();
+    let _: toml::Table = document.section("rules.over_age");
+    let error = document.finish().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "liftwatch.toml:1: rules.over_agee: unknown section; did you mean `over_age`? known: over_age"
+    );
+}
+
+#[test]
+fn a_part_refuses_its_own_key_at_the_keys_line() {
+    let text = "[rules.over_age]\nenabled = true\nlimit_years = 0\n".to_owned();
+    let mut document = Document::parse(Path::new("liftwatch.toml"), text).unwrap();
+    let _: toml::Table = document.section("rules.over_age");
+    document.refuse("rules.over_age.limit_years", "must be at least 1");
+    document.refuse("rules.over_age.notice_years", "must stand below the limit");
+    assert_eq!(
+        document.finish().unwrap_err().to_string(),
+        "liftwatch.toml:1: rules.over_age.notice_years: must stand below the limit\n\
+         liftwatch.toml:3: rules.over_age.limit_years: must be at least 1"
+    );
+}
+
+proptest::proptest! {
+    /// However the shipped file is damaged, reading it ends, and every line that is told is one of the file's.
+    #[test]
+    fn a_damaged_file_is_refused_within_its_lines(at in 0.0..1.0, length in 0_usize..40, put in ".{0,12}") {
+        let text = std::fs::read_to_string(here("config/liftwatch.toml")).unwrap();
+        let chars: Vec<char> = text.chars().collect();
+        let start = (at * chars.len() as f64) as usize;
+        let end = (start + length).min(chars.len());
+        let damaged: String = chars[..start].iter().copied().chain(put.chars()).chain(chars[end..].iter().copied()).collect();
+        let lines = damaged.matches('\n').count() + 1;
+        if let Err(error) = parse(&damaged) {
+            proptest::prop_assert!(!error.problems.is_empty());
+            for problem in error.problems {
+                proptest::prop_assert!(problem.line.is_none_or(|line| (1..=lines).contains(&line)), "{problem:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! A city in a temporary folder, on a clock that a scenario sets: what units tell goes through the real pipeline
+//! into a real database file, and what became of it is read from that file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use liftwatch::decode::Decoder;
+use liftwatch::decode::mapping::{Address, Class, Decoded, Fact, Rejection};
+use liftwatch::detect::{Rules, Settings};
+use liftwatch::domain::event::{Event, EventType, Mode, Origin, Sequence, State};
+use liftwatch::domain::fault::{Fault, FaultCode};
+use liftwatch::domain::id::{PublisherId, RegionCode, UnitId};
+use liftwatch::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+use liftwatch::domain::unit::{Unit, UnitKind};
+use liftwatch::domain::visit::{Visit, VisitKind};
+use liftwatch::pipeline::Pipeline;
+use liftwatch::pipeline::action::{Action, Done};
+use liftwatch::pipeline::message::{Arrival, Outcome};
+use liftwatch::store::Store;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Row};
+
+/// Where scenarios begin: 2026-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp(1_767_225_600_000);
+
+/// The region, publisher and unit of a scenario that needs only one.
+pub const REGION: &str = "350582";
+pub const PUBLISHER: &str = "maker-1";
+pub const UNIT: &str = "lift-1";
+
+/// `d` days, `h` hours, `m` minutes and `s` seconds after [`START`].
+pub fn at(d: i64, h: i64, m: i64, s: i64) -> Timestamp {
+    START + (d * DAY + h * HOUR + m * MINUTE + s * SECOND)
+}
+
+/// `d` days after [`START`].
+pub fn day(d: i64) -> Timestamp {
+    at(d, 0, 0, 0)
+}
+
+/// A city with one unit, [`UNIT`].
+pub struct World {
+    folder: tempfile::TempDir,
+    pipeline: Option<Pipeline>,
+    settings: Settings,
+    /// What the daemon's clock says.
+    pub now: Timestamp,
+}
+
+/// An alert as a scenario compares it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub rule: String,
+    pub unit: String,
+    pub starts: Timestamp,
+    pub ends: Option<Timestamp>,
+    pub severity: String,
+    pub firing: bool,
+    pub evidence: usize,
+}
+
+impl World {
+    /// A city at [`START`], with default rules.
+    pub async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    /// A city whose rules have these settings.
+    pub async fn with(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = Self { folder, pipeline: None, settings, now: START };
+        world.open().await;
+        world.register(vec![unit(UNIT)]).await;
+        world.connect();
+        world
+    }
+
+    /// The database file.
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("liftwatch.db")
+    }
+
+    /// Ends the daemon without a word and starts it again on the same file.
+    pub async fn restart(&mut self) {
+        self.pipeline = None;
+        self.open().await;
+        self.connect();
+    }
+
+    /// The same, with other rules.
+    pub async fn restart_with(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.restart().await;
+    }
+
+    async fn open(&mut self) {
+        let store = Store::open(&self.file()).await.unwrap();
+        let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+        let rules = Rules::new(&self.settings, &zone);
+        let decoder = Arc::new(Decoder::new(&[], &[region()]).unwrap());
+        self.pipeline = Some(Pipeline::open(store, decoder, &self.settings, rules, self.now).await.unwrap());
+    }
+
+    pub fn pipeline(&mut self) -> &mut Pipeline {
+        self.pipeline.as_mut().unwrap()
+    }
+
+    /// The broker can be heard from now on.
+    pub fn connect(&mut self) {
+        let now = self.now;
+        self.pipeline().fleet_mut().listen(&region(), true, now);
+    }
+
+    /// The broker cannot be heard any more.
+    pub fn disconnect(&mut self) {
+        let now = self.now;
+        self.pipeline().fleet_mut().listen(&region(), false, now);
+    }
+
+    /// Imports rows of the registry.
+    pub async fn register(&mut self, units: Vec<Unit>) -> Done {
+        let now = self.now;
+        self.pipeline().act(&Action::ImportUnits(units), now).await.unwrap().0
+    }
+
+    /// Lets time pass until `then`, with a sweep at the end.
+    pub async fn pass_until(&mut self, then: Timestamp) -> Outcome {
+        assert!(then >= self.now, "time does not run back");
+        self.now = then;
+        self.pipeline().sweep(then).await.unwrap()
+    }
+
+    /// Messages arrive now, in one batch.
+    pub async fn arrive(&mut self, messages: Vec<Arrival>) -> Outcome {
+        let now = self.now;
+        let batch: Vec<Arrival> = messages.into_iter().map(|arrival| Arrival { received_at: now, ..arrival }).collect();
+        self.pipeline().take(&batch, now).await.unwrap()
+    }
+
+    /// An event of [`UNIT`] arrives at the moment at which it happens.
+    pub async fn tell(&mut self, event: Event) -> Outcome {
+        self.now = self.now.max(event.ts);
+        self.arrive(vec![event_message(UNIT, event)]).await
+    }
+
+    /// A state of [`UNIT`] arrives at the moment of which it tells.
+    pub async fn tell_state(&mut self, state: State) -> Outcome {
+        self.now = self.now.max(state.ts);
+        self.arrive(vec![state_message(UNIT, state)]).await
+    }
+
+    /// The alerts of a rule that stand, in order of time.
+    pub async fn alerts(&mut self, rule: &str) -> Vec<Seen> {
+        let mut all = self.all_alerts().await;
+        all.retain(|alert| alert.rule == rule);
+        all
+    }
+
+    /// All alerts that stand, ordered.
+    pub async fn all_alerts(&mut self) -> Vec<Seen> {
+        let query = "select * from alert where state <> 'withdrawn'";
+        let rows = sqlx::query(query).fetch_all(&mut self.reader().await).await.unwrap();
+        let mut alerts: Vec<Seen> = rows
+            .iter()
+            .map(|row| Seen {
+                rule: row.get("rule"),
+                unit: row.get("unit"),
+                starts: Timestamp(row.get("starts_at")),
+                ends: row.get::<Option<i64>, _>("ends_at").map(Timestamp),
+                severity: row.get("severity"),
+                firing: row.get::<String, _>("state") == "firing",
+                evidence: serde_json::from_str::<Vec<String>>(row.get("evidence")).unwrap().len(),
+            })
+            .collect();
+        alerts.sort();
+        alerts
+    }
+
+    /// What was told to receivers about a rule, in order: the kinds of transition in the outbox.
+    pub async fn told(&mut self, rule: &str) -> Vec<String> {
+        let query = "select t.kind from outbox o join alert_transition t on t.id = o.transition \
+             join alert a on a.id = t.alert where a.rule = $1 order by o.id";
+        sqlx::query_scalar(query).bind(rule.to_owned()).fetch_all(&mut self.reader().await).await.unwrap()
+    }
+
+    /// One number out of the file.
+    pub async fn count(&mut self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&mut self.reader().await).await.unwrap()
+    }
+
+    /// A connection that only reads.
+    pub async fn reader(&self) -> SqliteConnection {
+        SqliteConnectOptions::new().filename(self.file()).read_only(true).connect().await.unwrap()
+    }
+}
+
+pub fn region() -> RegionCode {
+    RegionCode::new(REGION).unwrap()
+}
+
+pub fn unit_id(name: &str) -> UnitId {
+    UnitId::new(name).unwrap()
+}
+
+/// A registry row with nothing special in it.
+pub fn unit(name: &str) -> Unit {
+    Unit {
+        id: unit_id(name),
+        registration_code: String::new(),
+        region: region(),
+        site: "site-1".to_owned(),
+        address: String::new(),
+        kind: UnitKind::Traction,
+        maker: String::new(),
+        model: String::new(),
+        in_service_since: None,
+        owner: "owner-1".to_owned(),
+        maintainer: "firm-1".to_owned(),
+        publisher: Some(PublisherId::new(PUBLISHER).unwrap()),
+        stops: None,
+        position: None,
+        maintenance_interval_days: 15,
+        last_inspection: None,
+    }
+}
+
+/// An event of a kind at a time, with nothing else in it.
+pub fn event(kind: EventType, ts: Timestamp) -> Event {
+    Event {
+        ts,
+        sequence: None,
+        kind,
+        fault: None,
+        mode: None,
+        landing: None,
+        moving: None,
+        occupied: None,
+        origin: Origin::Reported,
+        extra: None,
+    }
+}
+
+pub fn fault(code: FaultCode) -> Option<Fault> {
+    Some(Fault { code, vendor_code: None })
+}
+
+pub fn raised(code: FaultCode, ts: Timestamp) -> Event {
+    Event { fault: fault(code), ..event(EventType::FaultRaised, ts) }
+}
+
+pub fn cleared(code: FaultCode, ts: Timestamp) -> Event {
+    Event { fault: fault(code), ..event(EventType::FaultCleared, ts) }
+}
+
+pub fn mode(mode: Mode, ts: Timestamp) -> Event {
+    Event { mode: Some(mode), ..event(EventType::ModeChanged, ts) }
+}
+
+pub fn numbered(boot: &str, seq: u64, event: Event) -> Event {
+    Event { sequence: Some(Sequence { boot: boot.to_owned(), seq }), ..event }
+}
+
+pub fn visit(record_id: &str, kind: VisitKind, from: Timestamp, to: Timestamp) -> Visit {
+    Visit {
+        ts: to,
+        record_id: record_id.to_owned(),
+        kind,
+        started_at: from,
+        ended_at: Some(to),
+        workers: vec!["w-1".to_owned(), "w-2".to_owned()],
+        supersedes: None,
+        body: format!("{record_id} {kind} {from} {to}"),
+    }
+}
+
+pub fn event_message(unit: &str, event: Event) -> Arrival {
+    message(unit, Class::Event, Fact::Event(event))
+}
+
+pub fn state_message(unit: &str, state: State) -> Arrival {
+    message(unit, Class::State, Fact::State(state))
+}
+
+pub fn visit_message(unit: &str, visit: Visit) -> Arrival {
+    message(unit, Class::Visit, Fact::Visit(visit))
+}
+
+/// A message that could not be read.
+pub fn refused_message(rejection: Rejection) -> Arrival {
+    Arrival {
+        region: region(),
+        topic: "lift/v1/350582/maker-1/lift-1/event".to_owned(),
+        payload: b"{".to_vec(),
+        received_at: START,
+        decoded: Err(rejection),
+    }
+}
+
+fn message(unit: &str, class: Class, fact: Fact) -> Arrival {
+    let publisher = PublisherId::new(PUBLISHER).unwrap();
+    let address = Address { region: region(), publisher, unit: unit_id(unit) };
+    Arrival {
+        region: region(),
+        topic: format!("lift/v1/{REGION}/{PUBLISHER}/{unit}/{class}"),
+        payload: format!("{fact:?}").into_bytes(),
+        received_at: START,
+        decoded: Ok(Decoded { address, class, facts: vec![fact], unknown_codes: Vec::new() }),
+    }
+}
