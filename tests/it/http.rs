@@ -314,3 +314,49 @@ async fn the_openapi_document_has_every_route_and_no_dangling_reference() {
         assert!(document["components"]["schemas"][name].is_object(), "{name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_values_in_every_documented_parameter_are_refused_or_answered_and_never_break_anything() {
+    let city = city(0).await;
+    let document = json(&city, "/api/v1/openapi.json").await;
+    let odd = [
+        "",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "%00",
+        "%ff",
+        "%27%20or%201=1--",
+        "%F0%9F%92%A5",
+        "a%20b",
+        "../x",
+        "x~y",
+    ];
+    let long = "a".repeat(3_000);
+    let values: Vec<&str> = odd.into_iter().chain([long.as_str()]).collect();
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(operation) = operations.get("get") else { continue };
+        let mut tries: Vec<String> = Vec::new();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            for value in &values {
+                tries.push(match parameter["in"].as_str() {
+                    Some("path") if value.is_empty() => continue,
+                    Some("path") => path.replace(&format!("{{{name}}}"), value),
+                    _ => format!("{path}?{name}={value}"),
+                });
+            }
+        }
+        for one in tries {
+            let answer = get(&city, &one).await;
+            asked += 1;
+            assert!(answer.status < 500, "{one}: {} {}", answer.status, answer.body);
+            if answer.status >= 400 {
+                assert_eq!(answer.header("content-type"), "application/problem+json", "{one}");
+                assert!(answer.body.len() < 1_500, "{one}: an answer must not grow with the question");
+            }
+        }
+    }
+    assert!(asked > 200, "{asked}");
+}

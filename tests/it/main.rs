@@ -25,3 +25,5 @@ mod city;
 mod http;
 
 mod metrics;
+
+mod pages;
