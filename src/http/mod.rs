@@ -4,6 +4,8 @@ pub mod problem;
 
 pub mod query;
 
+pub mod connection;
+
 pub mod guard;
 
 pub mod health;
@@ -74,7 +76,8 @@ pub async fn serve(
         shutdown.await;
         let _ = stopped.send(());
     };
-    let serving = axum::serve(listener, router(http, loopback)).with_graceful_shutdown(signal);
+    let service = router(http, loopback).into_make_service_with_connect_info::<connection::Requests>();
+    let serving = axum::serve(connection::Entrance::new(listener), service).with_graceful_shutdown(signal);
     tokio::select! {
         result = serving.into_future() => result,
         () = async { let _ = stopping.await; tokio::time::sleep(GRACE).await } => Ok(()),
