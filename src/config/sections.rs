@@ -234,7 +234,7 @@ impl Settings {
 
 fn read_regions(document: &mut Document) -> Vec<Region> {
     let mut codes: BTreeMap<RegionCode, usize> = BTreeMap::new();
-    let mut clients: BTreeMap<(BrokerUrl, String), RegionCode> = BTreeMap::new();
+    let mut clients: BTreeMap<(String, String), RegionCode> = BTreeMap::new();
     let mut regions = Vec::new();
     for (position, mut region) in document.list_at::<Region>("region") {
         if region.client_id.is_empty() {
@@ -244,7 +244,7 @@ fn read_regions(document: &mut Document) -> Vec<Region> {
             let message = format!("{} stands in an earlier [[region]]", region.code);
             document.refuse(&format!("region.{position}.code"), message);
         }
-        let session = (region.broker.clone(), region.client_id.clone());
+        let session = (region.broker.to_string(), region.client_id.clone());
         if let Some(other) = clients.insert(session, region.code.clone()) {
             let message = format!(
                 "{:?} is region {other}'s on the same broker; two sessions with one id push each other out",
