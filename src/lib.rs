@@ -4,6 +4,8 @@ pub mod domain;
 
 pub mod clock;
 
+pub mod broker;
+
 pub mod serde_word;
 
 pub mod config;
@@ -19,3 +21,7 @@ pub mod store;
 pub mod fleet;
 
 pub mod pipeline;
+
+pub mod ingest;
+
+pub mod simulate;

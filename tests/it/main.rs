@@ -19,3 +19,11 @@ mod world;
 mod model;
 
 mod pipeline_model;
+
+mod mosquitto;
+
+mod mqtt;
+
+mod simulation;
+
+mod story;
