@@ -4,11 +4,13 @@ pub mod domain;
 
 pub mod clock;
 
-pub mod metrics;
+pub mod broker;
 
 pub mod serde_word;
 
 pub mod config;
+
+pub mod metrics;
 
 pub mod registry_csv;
 
@@ -21,5 +23,9 @@ pub mod store;
 pub mod fleet;
 
 pub mod pipeline;
+
+pub mod ingest;
+
+pub mod simulate;
 
 pub mod http;

@@ -20,7 +20,14 @@ mod model;
 
 mod pipeline_model;
 
+mod mosquitto;
+
+mod mqtt;
+
+mod simulation;
+
 mod city;
+mod story;
 
 mod http;
 
