@@ -158,6 +158,7 @@ async fn every_refusal_is_a_problem_that_names_what_is_wrong() {
         ("/api/v1/alerts?limit=-1", 400, "limit"),
         ("/api/v1/alerts?colour=red", 400, "colour"),
         ("/api/v1/alerts?rule=a&rule=b", 400, "rule"),
+        ("/api/v1/alerts?rule=repeted_fault", 400, "rule"),
         ("/api/v1/events?type=boom", 400, "type"),
         ("/api/v1/events?from=2026-11-23", 400, "from"),
         ("/api/v1/events?after=nothing", 400, "after"),
@@ -308,6 +309,10 @@ async fn the_openapi_document_has_every_route_and_no_dangling_reference() {
     let document = json(&city, "/api/v1/openapi.json").await;
     let paths = document["paths"].as_object().unwrap();
     assert_eq!(paths.len(), 13, "{:?}", paths.keys());
+    let guide = include_str!("../../docs/API.md");
+    for path in paths.keys() {
+        assert!(guide.contains(&format!("{path}`")), "docs/API.md does not name {path}");
+    }
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap();

@@ -27,6 +27,7 @@ mod mqtt;
 mod simulation;
 
 mod city;
+
 mod story;
 
 mod http;

@@ -95,3 +95,14 @@ async fn firing_alerts_beyond_the_cap_are_counted_and_not_shown() {
     assert!(series.iter().any(|line| line.contains("rule=\"entrapment\"")), "the worst come first");
     assert!(text.contains("liftwatch_alert_firing_truncated 207\n"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_names_every_metric() {
+    let city = city(0).await;
+    count_everything(&city);
+    let (_, text) = scrape(&city).await;
+    let guide = include_str!("../../docs/METRICS.md");
+    for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(guide.contains(&format!("`{name}`")), "docs/METRICS.md does not name {name}");
+    }
+}

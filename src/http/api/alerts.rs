@@ -17,6 +17,7 @@ use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params, read_body};
+use crate::http::words;
 use crate::pipeline::action::{Action, Done};
 use crate::store::read::ReadError;
 use crate::store::read::alerts::{AlertFile, AlertFilter, AlertRow, EvidenceRow, TransitionRow};
@@ -192,8 +193,9 @@ pub fn routes() -> Router<Arc<Http>> {
 /// A [`Problem`] that names the wrong parameter.
 pub fn filter(params: &mut Params) -> Result<AlertFilter, Problem> {
     let state = params.word("state", &["firing", "resolved", "all", "withdrawn"])?;
+    let rules: Vec<&'static str> = words::rules().collect();
     Ok(AlertFilter {
-        rule: params.text("rule")?,
+        rule: params.word("rule", &rules)?.map(str::to_owned),
         unit: params.text("unit")?,
         region: params.text("region")?,
         state: state.filter(|state| *state != "all").map(str::to_owned),

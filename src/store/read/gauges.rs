@@ -58,8 +58,10 @@ impl Reader {
         .fetch_all(&mut *tx)
         .await?;
         let alerts = sqlx::query_as(
-            "select a.rule, a.severity, a.state, coalesce(u.region, ''), count(*) from alert a left join unit u on u.id = a.unit \
-             where a.state <> 'withdrawn' group by 1, 2, 3, 4 order by 1, 2, 3, 4",
+            "select a.rule, a.severity, a.state, coalesce(u.region, ''), sum(a.n) from \
+             (select rule, severity, state, unit, count(*) as n from alert where state <> 'withdrawn' \
+             group by rule, severity, state, unit) a \
+             left join unit u on u.id = a.unit group by 1, 2, 3, 4 order by 1, 2, 3, 4",
         )
         .fetch_all(&mut *tx)
         .await?;
