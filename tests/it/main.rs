@@ -35,3 +35,5 @@ mod http;
 mod metrics;
 
 mod pages;
+
+mod reading;

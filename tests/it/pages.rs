@@ -81,7 +81,10 @@ async fn a_refusal_is_a_page_where_a_page_was_asked_for() {
         let (got, headers, body) = get(&city, path, &[]).await;
         assert_eq!(got, status, "{path}");
         assert!(headers["content-type"].to_str().unwrap().starts_with("text/html"), "{path}");
-        assert!(body.contains("无法显示此页"), "{path}");
+        assert!(
+            body.contains("无法显示此页") && body.contains(if status == 404 { "没有找到" } else { "请求有误" }),
+            "{path}"
+        );
     }
     let (_, _, body) = get(&city, "/alerts/%3Cscript%3E", &[]).await;
     assert!(body.contains("&#60;script&#62;") && !body.contains("<script"), "{body}");

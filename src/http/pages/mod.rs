@@ -50,6 +50,7 @@ async fn style() -> impl IntoResponse {
 #[template(path = "problem.html")]
 struct ProblemPage {
     frame: Frame,
+    lead: String,
     problem: Problem,
 }
 
@@ -63,7 +64,9 @@ pub async fn dress(request: Request, next: Next) -> Response {
     let reading = Reading::of(&parts);
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let shown = ProblemPage { frame: reading.frame(reading.language.phrases().problem, ""), problem }.render();
+        let lead = reading.language.word("problem", &problem.status.to_string());
+        let shown =
+            ProblemPage { lead, frame: reading.frame(reading.language.phrases().problem, ""), problem }.render();
         let allow = response.headers().get(header::ALLOW).cloned();
         response = (response.status(), Html(shown.unwrap_or_default())).into_response();
         if let Some(allow) = allow {
