@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use liftwatch::broker::LinkStatus;
 use liftwatch::clock::{Clock, SystemClock};
@@ -15,6 +15,7 @@ use liftwatch::pipeline::message::{ApplicationAck, Committed, Envelope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::mosquitto::Mosquitto;
 
@@ -218,9 +219,9 @@ async fn a_refused_subscription_is_not_listening() {
     let strict = tokio::spawn(async move {
         let (mut line, _) = listener.accept().await.unwrap();
         let mut ignored = [0; 1024];
-        line.read(&mut ignored).await.unwrap();
+        assert!(line.read(&mut ignored).await.unwrap() > 0);
         line.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
-        line.read(&mut ignored).await.unwrap();
+        assert!(line.read(&mut ignored).await.unwrap() > 0);
         let not_authorized = 0x87;
         line.write_all(&[0x90, 4, 0, 1, 0, not_authorized]).await.unwrap();
         line.read(&mut ignored).await.unwrap()
