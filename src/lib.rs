@@ -10,6 +10,8 @@ pub mod serde_word;
 
 pub mod config;
 
+pub mod metrics;
+
 pub mod registry_csv;
 
 pub mod decode;
@@ -25,3 +27,5 @@ pub mod pipeline;
 pub mod ingest;
 
 pub mod simulate;
+
+pub mod http;

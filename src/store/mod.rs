@@ -22,6 +22,8 @@ pub mod refused;
 
 pub mod live;
 
+pub mod read;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -26,4 +26,9 @@ mod mqtt;
 
 mod simulation;
 
+mod city;
 mod story;
+
+mod http;
+
+mod metrics;

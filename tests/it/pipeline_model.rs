@@ -55,10 +55,10 @@ fn told() -> impl Strategy<Value = Told> {
         EventType::AlarmPressed,
     ];
     let others = (moment(), select(plain)).prop_map(|(ts, kind)| Told::Event(event(kind, ts)));
-    let visits = (moment(), 1..30_i64, select(vec![VisitKind::Fm, VisitKind::Hm]), any::<u16>(), 0..4_u8).prop_map(
+    let visits = (moment(), 1..30_i64, select(vec![VisitKind::Fm, VisitKind::Hm]), 0..8_u8, 0..3_u8).prop_map(
         |(from, cells, kind, name, corrects)| {
             let mut record = visit(&format!("r{name}"), kind, from, from + cells * GRID);
-            // One in four corrects a record that may or may not be there.
+            // One in three corrects a record that may or may not be there, and may come before it.
             record.supersedes = (corrects == 0).then(|| format!("r{}", name / 2));
             Told::Visit(record)
         },
