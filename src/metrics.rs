@@ -124,22 +124,26 @@ impl Metrics {
         for class in ["state", "event", "visit", "hazard"] {
             metrics.received.with_label_values(&[class]);
         }
+        metrics.register();
+        metrics
+    }
+
+    fn register(&self) {
         let collectors: [Box<dyn Collector>; 10] = [
-            Box::new(metrics.received.clone()),
-            Box::new(metrics.rejected.clone()),
-            Box::new(metrics.duplicates.clone()),
-            Box::new(metrics.conflicts.clone()),
-            Box::new(metrics.gaps.clone()),
-            Box::new(metrics.stored.clone()),
-            Box::new(metrics.incidents.clone()),
-            Box::new(metrics.batch.clone()),
-            Box::new(metrics.commit.clone()),
-            Box::new(metrics.delay.clone()),
+            Box::new(self.received.clone()),
+            Box::new(self.rejected.clone()),
+            Box::new(self.duplicates.clone()),
+            Box::new(self.conflicts.clone()),
+            Box::new(self.gaps.clone()),
+            Box::new(self.stored.clone()),
+            Box::new(self.incidents.clone()),
+            Box::new(self.batch.clone()),
+            Box::new(self.commit.clone()),
+            Box::new(self.delay.clone()),
         ];
         for collector in collectors {
-            metrics.registry.register(collector).expect("names are constants and differ");
+            self.registry.register(collector).expect("names are constants and differ");
         }
-        metrics
     }
 
     /// Begins each reason at zero, so that a first refusal shows as an increase.

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::Http;
+use super::handles::Http;
 use super::problem::Problem;
 use crate::metrics::{CONTENT_TYPE, CitySnapshot, Snapshot};
 use crate::store::read::gauges::Gauges;

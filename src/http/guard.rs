@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::connection::Requests;
 use super::problem::Problem;
 
 /// The longest that an answer may take; an import of 64 MiB gets more.
@@ -38,6 +39,8 @@ pub struct Guard {
 
 /// Refuses strangers' hosts and origins, ends what takes too long, and sets the headers.
 pub async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let requests = request.extensions().get::<ConnectInfo<Requests>>();
+    let _running = requests.map(|ConnectInfo(requests)| requests.begin());
     let patience = if request.uri().path() == "/api/v1/units" && request.method() == Method::POST {
         IMPORT_PATIENCE
     } else {

@@ -8,37 +8,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::Http;
-use crate::domain::time::Timestamp;
+use super::handles::Http;
 
 /// A link that is down for longer makes the daemon not ready (FAILURES.md: broker down).
 const LINK_PATIENCE: Duration = Duration::from_secs(30);
-
-/// How one region's broker link stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    pub region: String,
-    /// The region's name for people.
-    pub name: String,
-    /// `None` while connected; else for how long it is down, by the monotonic clock.
-    pub down_for: Option<Duration>,
-}
-
-/// How the store's writing side stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Storage {
-    /// Why nothing can be written, while that is so.
-    pub fault: Option<String>,
-    pub last_commit: Option<Timestamp>,
-}
-
-/// What the running parts say of themselves; the room that wires them answers.
-pub trait Vitals: Send + Sync {
-    /// Every region's link, in the order of the configuration.
-    fn links(&self) -> Vec<Link>;
-    /// The writing side of the store.
-    fn storage(&self) -> Storage;
-}
 
 /// Whether work is being done, and what hinders it.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]

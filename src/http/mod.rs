@@ -4,11 +4,17 @@ pub mod problem;
 
 pub mod query;
 
+pub mod connection;
+
 pub mod guard;
 
 pub mod health;
 
+pub mod vitals;
+
 pub mod door;
+
+pub mod handles;
 
 pub mod exposition;
 
@@ -29,36 +35,14 @@ use std::time::Duration;
 use axum::http::{StatusCode, Uri};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::clock::Clock;
-use crate::metrics::Metrics;
-use crate::store::read::Reader;
+use handles::Http;
 
 /// After the signal to stop, a request that still runs gets this long.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// What the handlers work with.
-pub struct Http {
-    pub reader: Reader,
-    pub metrics: Arc<Metrics>,
-    pub vitals: Arc<dyn health::Vitals>,
-    pub clock: Arc<dyn Clock>,
-    /// The door for people's actions.
-    pub actions: mpsc::Sender<door::Asked>,
-    pub calendar: calendar::Calendar,
-    /// A unit heard within this many milliseconds counts as heard (three heartbeats by default, plus the 30 s between flushes).
-    pub heard_within: i64,
-    /// Firing alerts that get a series of their own in /metrics (1,000 by default).
-    pub firing_series: u32,
-}
-
-/// [`Http::heard_within`] unless configured: three heartbeats of a minute, and the flush of live state every 30 s.
-pub const HEARD_WITHIN: i64 = 210_000;
-/// [`Http::firing_series`] unless configured.
-pub const FIRING_SERIES: u32 = 1_000;
 
 /// Every route, with what every request passes; `loopback` if only this machine can reach the listener.
 pub fn router(http: Http, loopback: bool) -> Router {
@@ -92,7 +76,8 @@ pub async fn serve(
         shutdown.await;
         let _ = stopped.send(());
     };
-    let serving = axum::serve(listener, router(http, loopback)).with_graceful_shutdown(signal);
+    let service = router(http, loopback).into_make_service_with_connect_info::<connection::Requests>();
+    let serving = axum::serve(connection::Entrance::new(listener), service).with_graceful_shutdown(signal);
     tokio::select! {
         result = serving.into_future() => result,
         () = async { let _ = stopping.await; tokio::time::sleep(GRACE).await } => Ok(()),

@@ -7,13 +7,14 @@ use liftwatch::clock::VirtualClock;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use liftwatch::http::calendar::Calendar;
 use liftwatch::http::door::Asked;
-use liftwatch::http::health::{Link, Storage, Vitals};
-use liftwatch::http::{FIRING_SERIES, HEARD_WITHIN, Http, serve};
+use liftwatch::http::handles::{FIRING_SERIES, HEARD_WITHIN, Http};
+use liftwatch::http::serve;
+use liftwatch::http::vitals::{Link, Storage, Vitals};
 use liftwatch::metrics::Metrics;
 use liftwatch::store::Store;
 use liftwatch::store::read::Reader;
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// 2026-11-24T06:00:00Z: the moment at which the made-up city stands still.
 pub const NOW: Timestamp = Timestamp(1_795_500_000_000);
@@ -45,6 +46,9 @@ pub struct City {
     pub stand: Arc<Stand>,
     pub metrics: Arc<Metrics>,
     pub actions: mpsc::Receiver<Asked>,
+    /// Sent or dropped, it stops the door.
+    pub stop: Option<oneshot::Sender<()>>,
+    pub serving: tokio::task::JoinHandle<std::io::Result<()>>,
     _dir: tempfile::TempDir,
 }
 
@@ -81,8 +85,12 @@ pub async fn city(port: u16) -> City {
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(listener, http, std::future::pending()));
-    City { address, writer, stand, metrics, actions, _dir: dir }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async move {
+        let _ = stopped.await;
+    };
+    let serving = tokio::spawn(serve(listener, http, stopped));
+    City { stop: Some(stop), serving, address, writer, stand, metrics, actions, _dir: dir }
 }
 
 async fn run(pool: &SqlitePool, sql: String) {

@@ -225,13 +225,13 @@ async fn a_release_waits_for_the_pipeline_and_only_ends_entrapments() {
 async fn an_import_reports_its_changes_or_every_wrong_line() {
     let mut city = city(0).await;
     let url = format!("{}/api/v1/units", city.address);
+    let mut actions = std::mem::replace(&mut city.actions, tokio::sync::mpsc::channel(1).1);
     let pipeline = tokio::spawn(async move {
-        let Some(Asked { action: Action::ImportUnits(units), reply }) = city.actions.recv().await else { panic!() };
+        let Some(Asked { action: Action::ImportUnits(units), reply }) = actions.recv().await else { panic!() };
         assert_eq!(units.iter().map(|unit| unit.id.as_str()).collect::<Vec<_>>(), ["x-1"]);
         reply.send(Ok(Done::Imported(ImportReport { added: 1, changed: 0, unchanged: 0 }))).unwrap();
-        let Some(Asked { reply, .. }) = city.actions.recv().await else { panic!() };
+        let Some(Asked { reply, .. }) = actions.recv().await else { panic!() };
         reply.send(Err(NotNow("the disk is full".into()))).unwrap();
-        city
     });
     let kind = [("content-type", "text/csv; charset=utf-8")];
     let good = "unit,region,kind\nx-1,350582,traction\n";
@@ -245,7 +245,7 @@ async fn an_import_reports_its_changes_or_every_wrong_line() {
     );
     let full = send("POST", url.clone(), &kind, good).await;
     assert_eq!((full.status, full.json()["detail"].as_str()), (503, Some("the disk is full")));
-    drop(pipeline.await.unwrap());
+    pipeline.await.unwrap();
     assert_eq!(send("POST", url, &kind, good).await.status, 503);
 }
 
@@ -313,4 +313,63 @@ async fn the_openapi_document_has_every_route_and_no_dangling_reference() {
         let name = reference.split('"').next().unwrap();
         assert!(document["components"]["schemas"][name].is_object(), "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_values_in_every_documented_parameter_are_refused_or_answered_and_never_break_anything() {
+    let city = city(0).await;
+    let document = json(&city, "/api/v1/openapi.json").await;
+    let odd = [
+        "",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "%00",
+        "%ff",
+        "%27%20or%201=1--",
+        "%F0%9F%92%A5",
+        "a%20b",
+        "../x",
+        "x~y",
+    ];
+    let long = "a".repeat(3_000);
+    let values: Vec<&str> = odd.into_iter().chain([long.as_str()]).collect();
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(operation) = operations.get("get") else { continue };
+        let mut tries: Vec<String> = Vec::new();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            for value in &values {
+                tries.push(match parameter["in"].as_str() {
+                    Some("path") if value.is_empty() => continue,
+                    Some("path") => path.replace(&format!("{{{name}}}"), value),
+                    _ => format!("{path}?{name}={value}"),
+                });
+            }
+        }
+        for one in tries {
+            let answer = get(&city, &one).await;
+            asked += 1;
+            assert!(answer.status < 500, "{one}: {} {}", answer.status, answer.body);
+            if answer.status >= 400 {
+                assert_eq!(answer.header("content-type"), "application/problem+json", "{one}");
+                assert!(answer.body.len() < 1_500, "{one}: an answer must not grow with the question");
+            }
+        }
+    }
+    assert!(asked > 200, "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_door_shuts_within_its_grace_though_a_peer_holds_it_open() {
+    let mut city = city(0).await;
+    let peer = city.address.trim_start_matches("http://").to_owned();
+    let mut dripping = tokio::net::TcpStream::connect(&peer).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut dripping, b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+    assert_eq!(get(&city, "/-/healthy").await.status, 200);
+    drop(city.stop.take());
+    let stopped = tokio::time::timeout(Duration::from_secs(8), &mut city.serving).await;
+    stopped.expect("at most five seconds of grace").unwrap().unwrap();
+    assert!(tokio::net::TcpStream::connect(&peer).await.is_err());
 }

@@ -32,3 +32,5 @@ mod story;
 mod http;
 
 mod metrics;
+
+mod pages;

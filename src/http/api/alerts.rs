@@ -10,12 +10,13 @@ use axum::{Json, Router};
 
 use super::events::EventWire;
 use super::gaps::GapWire;
-use super::units::VisitWire;
+use super::visits::VisitWire;
 use super::wire::{PageWire, time};
 use crate::domain::id::UnitId;
+use crate::http::door;
+use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params, read_body};
-use crate::http::{Http, door};
 use crate::pipeline::action::{Action, Done};
 use crate::store::read::ReadError;
 use crate::store::read::alerts::{AlertFile, AlertFilter, AlertRow, EvidenceRow, TransitionRow};

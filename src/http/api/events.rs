@@ -8,7 +8,7 @@ use axum::{Json, Router};
 
 use super::wire::{PageWire, json, time};
 use crate::domain::event::EventType;
-use crate::http::Http;
+use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
 use crate::store::read::events::{EventFilter, EventRow};

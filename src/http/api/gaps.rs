@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 
 use super::wire::{PageWire, time};
-use crate::http::Http;
+use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
 use crate::store::read::gaps::{GapFilter, GapRow};

@@ -4,6 +4,8 @@ pub mod wire;
 
 pub mod live;
 
+pub mod visits;
+
 pub mod alerts;
 
 pub mod events;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use super::Http;
+use super::handles::Http;
 
 /// Every route of the API.
 pub fn routes() -> Router<Arc<Http>> {

@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::routing::get;
 use utoipa::OpenApi;
 
-use crate::http::Http;
+use crate::http::handles::Http;
 
 /// Every operation; schemas come with them.
 #[derive(OpenApi)]

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use tokio::sync::mpsc;
 
 use super::wire::{PageWire, time};
-use crate::http::Http;
+use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
 use crate::store::read::quarantine::{QuarantineFilter, RefusedRow};

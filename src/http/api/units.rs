@@ -11,17 +11,19 @@ use axum::{Json, Router};
 
 use super::alerts::AlertWire;
 use super::live::{LevelsWire, StateWire};
-use super::wire::{PageWire, json, time};
+use super::visits::VisitWire;
+use super::wire::{PageWire, time};
 use crate::domain::time::Timestamp;
 use crate::http::calendar::Calendar;
+use crate::http::door;
+use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params, read_body};
-use crate::http::{Http, door};
 use crate::pipeline::action::{Action, Done};
 use crate::registry_csv;
 use crate::store::read::ReadError;
 use crate::store::read::quarantine::UnregisteredRow;
-use crate::store::read::units::{UnitFile, UnitFilter, UnitRow, VisitRow};
+use crate::store::read::units::{UnitFile, UnitFilter, UnitRow};
 
 /// A registry of half a million units as CSV fits.
 const IMPORT_LIMIT: usize = 64 * 1024 * 1024;
@@ -132,45 +134,6 @@ impl UnitFileWire {
             open_alerts: file.firing.into_iter().map(AlertWire::try_from).collect::<Result<_, _>>()?,
             visits: file.visits.into_iter().map(VisitWire::from).collect(),
         })
-    }
-}
-
-/// A maintenance visit as its record tells it.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct VisitWire {
-    pub id: String,
-    pub unit: String,
-    pub publisher: String,
-    pub record_id: String,
-    /// FM, HM, TM, SM or OY.
-    pub kind: String,
-    #[schema(format = DateTime)]
-    pub started_at: String,
-    #[schema(required, format = DateTime)]
-    pub ended_at: Option<String>,
-    #[schema(required)]
-    pub supersedes: Option<String>,
-    #[schema(format = DateTime)]
-    pub received_at: String,
-    /// The whole record.
-    #[schema(required, nullable, value_type = Object)]
-    pub record: Option<serde_json::Value>,
-}
-
-impl From<VisitRow> for VisitWire {
-    fn from(row: VisitRow) -> Self {
-        Self {
-            id: row.id,
-            unit: row.unit,
-            publisher: row.publisher,
-            record_id: row.record_id,
-            kind: row.kind,
-            started_at: time(row.started_at),
-            ended_at: row.ended_at.map(time),
-            supersedes: row.supersedes,
-            received_at: time(row.received_at),
-            record: json(Some(row.body)),
-        }
     }
 }
 

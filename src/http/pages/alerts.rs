@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, FactView, Moment};
-use super::{Frame, Reading, page};
 use crate::domain::time::Timestamp;
-use crate::http::Http;
+use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
 use crate::http::words;

@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, Moment};
-use super::{Frame, Reading, page};
 use crate::domain::time::Timestamp;
-use crate::http::Http;
-use crate::http::health::Link;
+use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
+use crate::http::vitals::Link;
 use crate::store::read::city::City;
 
 /// How many alerts of one rule and severity fire.

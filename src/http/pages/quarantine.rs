@@ -8,9 +8,9 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::frame::{Frame, Reading, page};
 use super::show::{Desk, Moment};
-use super::{Frame, Reading, page};
-use crate::http::Http;
+use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
 use crate::store::read::quarantine::RefusedRow;

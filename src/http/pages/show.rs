@@ -3,8 +3,8 @@
 use askama::Template;
 
 use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp};
-use crate::http::Http;
 use crate::http::calendar::Calendar;
+use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::store::read::alerts::AlertRow;
 use crate::store::read::events::EventRow;

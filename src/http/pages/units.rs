@@ -10,14 +10,15 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::Value;
 
+use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Desk, FactView, Moment};
-use super::{Frame, Reading, page};
-use crate::http::Http;
 use crate::http::api::live::{LevelsWire, StateWire};
+use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
-use crate::store::read::units::{UnitFile, UnitRow, VisitRow};
+use crate::store::read::units::{UnitFile, UnitRow};
+use crate::store::read::visits::VisitRow;
 
 /// The fields of a state that the page shows, in this order.
 const FIELDS: [&str; 14] = [

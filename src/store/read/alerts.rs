@@ -4,7 +4,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::events::EventRow;
 use super::gaps::GapRow;
-use super::units::VisitRow;
+use super::visits::VisitRow;
 use super::{Page, ReadError, Reader};
 
 /// Columns of an alert and the place of its unit; every query of alerts begins with this.
@@ -159,7 +159,7 @@ async fn evidence_row(tx: &mut SqliteConnection, id: String) -> Result<EvidenceR
         return Ok(found.map_or(EvidenceRow::Missing(id), EvidenceRow::Gap));
     }
     if id.starts_with("v-") {
-        let found = super::units::visit(tx, &id).await?;
+        let found = super::visits::one(tx, &id).await?;
         return Ok(found.map_or(EvidenceRow::Missing(id), EvidenceRow::Visit));
     }
     let found = super::events::one(tx, &id).await?;

@@ -14,6 +14,8 @@ pub mod quarantine;
 
 pub mod units;
 
+pub mod visits;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,6 +80,7 @@ impl<T> Page<T> {
 pub struct Reader {
     pool: SqlitePool,
     path: Arc<PathBuf>,
+    longest: Duration,
 }
 
 impl Reader {
@@ -96,7 +99,7 @@ impl Reader {
             .acquire_timeout(LONGEST_READ)
             .connect_with(options)
             .await?;
-        Ok(Self { pool, path: Arc::new(path.to_path_buf()) })
+        Ok(Self { pool, path: Arc::new(path.to_path_buf()), longest: LONGEST_READ })
     }
 
     /// Whether the database can be read at all.
@@ -122,8 +125,9 @@ impl Reader {
         tx.lock_handle()
             .await?
             .set_progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, move || !seen.load(Ordering::Relaxed));
+        let longest = self.longest;
         let timer = tokio::spawn(async move {
-            tokio::time::sleep(LONGEST_READ).await;
+            tokio::time::sleep(longest).await;
             set.store(true, Ordering::Relaxed);
         });
         Ok(Snapshot { tx, timer })
@@ -139,5 +143,37 @@ struct Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         self.timer.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_without_end_is_abandoned_and_its_connection_serves_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("liftwatch.db");
+        crate::store::Store::open(&path).await.unwrap().close().await.unwrap();
+        let mut reader = Reader::open(&path).await.unwrap();
+        reader.longest = Duration::from_millis(50);
+        let mut snapshot = reader.snapshot().await.unwrap();
+        let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n";
+        let answer = sqlx::query_scalar::<_, i64>(endless).fetch_one(&mut *snapshot.tx).await;
+        assert!(matches!(answer.map_err(ReadError::from), Err(ReadError::TooLong)));
+        drop(snapshot);
+        for _ in 0..CONNECTIONS {
+            reader.answers().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("liftwatch.db");
+        crate::store::Store::open(&path).await.unwrap().close().await.unwrap();
+        let reader = Reader::open(&path).await.unwrap();
+        let mut snapshot = reader.snapshot().await.unwrap();
+        assert!(sqlx::query("delete from setting").execute(&mut *snapshot.tx).await.is_err());
     }
 }

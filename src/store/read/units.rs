@@ -1,10 +1,11 @@
 //! Units: the registry's list, and one unit with all that is known of it now.
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::alerts::{AlertFilter, AlertRow};
 use super::events::{EventFilter, EventRow};
 use super::gaps::{GapFilter, GapRow};
+use super::visits::VisitRow;
 use super::{Page, ReadError, Reader};
 
 /// Columns of a unit and of when it was heard; every query of units begins with this.
@@ -43,22 +44,6 @@ pub struct UnitRow {
     pub state_at: Option<i64>,
     /// Alerts that fire for it now.
     pub firing: i64,
-}
-
-/// A visit as its record tells it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct VisitRow {
-    pub id: String,
-    pub unit: String,
-    pub publisher: String,
-    pub record_id: String,
-    pub kind: String,
-    pub started_at: i64,
-    pub ended_at: Option<i64>,
-    pub supersedes: Option<String>,
-    /// The whole record as JSON.
-    pub body: String,
-    pub received_at: i64,
 }
 
 /// Which units, in order of their ids.
@@ -145,32 +130,8 @@ impl Reader {
             firing: super::alerts::page(tx, &alerts("firing")).await?.items,
             resolved: super::alerts::page(tx, &alerts("resolved")).await?.items,
             events: super::events::page(tx, &events).await?.items,
-            visits: visits(tx, id).await?,
+            visits: super::visits::newest(tx, id, NEWEST).await?,
             gaps: super::gaps::page(tx, &gaps).await?.items,
         }))
     }
-}
-
-async fn visits(tx: &mut SqliteConnection, unit: &str) -> Result<Vec<VisitRow>, ReadError> {
-    let rows = sqlx::query_as(
-        "select id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, received_at \
-         from visit where unit = $1 order by started_at desc limit $2",
-    )
-    .bind(unit)
-    .bind(NEWEST)
-    .fetch_all(tx)
-    .await?;
-    Ok(rows)
-}
-
-/// One visit by its id.
-pub(super) async fn visit(tx: &mut SqliteConnection, id: &str) -> Result<Option<VisitRow>, ReadError> {
-    let row = sqlx::query_as(
-        "select id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, received_at \
-         from visit where id = $1",
-    )
-    .bind(id)
-    .fetch_optional(tx)
-    .await?;
-    Ok(row)
 }
