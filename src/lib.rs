@@ -28,4 +28,14 @@ pub mod ingest;
 
 pub mod simulate;
 
+pub mod sweep;
+
+pub mod report;
+
+pub mod writer;
+
 pub mod http;
+
+pub mod app;
+
+pub mod cli;

@@ -56,6 +56,7 @@ pub struct Metrics {
     duplicates: IntCounter,
     conflicts: IntCounter,
     gaps: IntCounter,
+    unknown_codes: IntCounter,
     stored: IntCounterVec,
     incidents: IntCounterVec,
     batch: Histogram,
@@ -88,12 +89,16 @@ impl Metrics {
                 "Messages that were refused and put into quarantine, by reason.",
                 "reason",
             ),
-            duplicates: counter("duplicates_total", "Messages whose events, visits or hazards were stored before."),
+            duplicates: counter(
+                "duplicates_total",
+                "Events, visits and hazards that were stored before and came again.",
+            ),
             conflicts: counter(
                 "conflicts_total",
                 "Messages with a known identity and other content; kept in quarantine.",
             ),
-            gaps: counter("sequence_gaps_total", "Event numbers found missing in what units told."),
+            gaps: counter("sequence_gaps_total", "Gaps found in the event numbers of what units told."),
+            unknown_codes: counter("unknown_codes_total", "Codes that no mapping's table has; stored as other."),
             stored: counters("events_stored_total", "Events written to the database, by type.", "type"),
             incidents: counters(
                 "incidents_total",
@@ -129,12 +134,13 @@ impl Metrics {
     }
 
     fn register(&self) {
-        let collectors: [Box<dyn Collector>; 10] = [
+        let collectors: [Box<dyn Collector>; 11] = [
             Box::new(self.received.clone()),
             Box::new(self.rejected.clone()),
             Box::new(self.duplicates.clone()),
             Box::new(self.conflicts.clone()),
             Box::new(self.gaps.clone()),
+            Box::new(self.unknown_codes.clone()),
             Box::new(self.stored.clone()),
             Box::new(self.incidents.clone()),
             Box::new(self.batch.clone()),
@@ -163,9 +169,14 @@ impl Metrics {
         self.rejected.with_label_values(&[reason]).inc();
     }
 
-    /// A message told what was stored before.
-    pub fn duplicate(&self) {
-        self.duplicates.inc();
+    /// So many facts were told that were stored before.
+    pub fn duplicates(&self, facts: u64) {
+        self.duplicates.inc_by(facts);
+    }
+
+    /// So many codes came that no table has.
+    pub fn unknown_codes(&self, codes: u64) {
+        self.unknown_codes.inc_by(codes);
     }
 
     /// A message had a known identity and other content.
@@ -173,9 +184,9 @@ impl Metrics {
         self.conflicts.inc();
     }
 
-    /// So many event numbers were found missing.
-    pub fn gap(&self, missing: u64) {
-        self.gaps.inc_by(missing);
+    /// So many gaps were found in what units told.
+    pub fn gaps(&self, found: u64) {
+        self.gaps.inc_by(found);
     }
 
     /// An event is on disk.

@@ -98,6 +98,13 @@ pub struct Region {
     /// PEM; the client certificate's key.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
+    /// User of the client that publishes application acks; `username` where it is not given. Needed where the broker
+    /// names clients by their user, so that the two clients of this region are two.
+    #[serde(default)]
+    pub ack_username: Option<String>,
+    /// Holds the password of `ack_username`.
+    #[serde(default)]
+    pub ack_password_file: Option<PathBuf>,
     /// Seconds of quiet after which each side asks whether the other is there (DESIGN.md §5: 30 to 60).
     #[serde(default = "keep_alive_seconds")]
     pub keep_alive_seconds: u16,
@@ -194,6 +201,9 @@ fn check_region(document: &mut Document, position: usize, region: &Region) {
     if region.password_file.is_some() && region.username.is_none() {
         refuse("password_file", "needs `username` beside it");
     }
+    if region.ack_password_file.is_some() && region.ack_username.is_none() {
+        refuse("ack_password_file", "needs `ack_username` beside it");
+    }
     if !region.broker.tls {
         let files = [("ca_file", &region.ca_file), ("cert_file", &region.cert_file), ("key_file", &region.key_file)];
         for (key, _) in files.iter().filter(|(_, file)| file.is_some()) {
@@ -216,6 +226,7 @@ fn check_region(document: &mut Document, position: usize, region: &Region) {
 fn resolve_files(document: &mut Document, position: usize, region: &mut Region) {
     let files = [
         ("password_file", &mut region.password_file),
+        ("ack_password_file", &mut region.ack_password_file),
         ("ca_file", &mut region.ca_file),
         ("cert_file", &mut region.cert_file),
         ("key_file", &mut region.key_file),

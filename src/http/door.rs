@@ -3,21 +3,8 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::problem::Problem;
-use crate::pipeline::action::{Action, Done};
+use crate::pipeline::action::{Action, Asked, Done, NotNow};
 use axum::http::StatusCode;
-
-/// The store takes no writes now; why, without paths or other secrets of the machine.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotNow(pub String);
-
-/// An action that waits for its turn between two batches.
-#[derive(Debug)]
-pub struct Asked {
-    pub action: Action,
-    /// Answered after the commit. Nobody may be listening any more.
-    pub reply: oneshot::Sender<Result<Done, NotNow>>,
-}
 
 /// Hands an action over and waits until it is on disk.
 ///

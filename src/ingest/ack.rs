@@ -9,9 +9,6 @@ use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOpti
 use crate::broker::LinkStatus;
 use crate::pipeline::message::ApplicationAck;
 
-/// Acks that may wait for the broker; about a minute of a busy city.
-pub const ROOM: usize = 16_384;
-
 /// The publishing side; its task ends when this is dropped.
 pub struct AckPublisher {
     client: AsyncClient,
@@ -81,7 +78,7 @@ async fn keep_connected(mut eventloop: EventLoop, status: Arc<LinkStatus>) {
                     tracing::warn!(region = %status.region, %error, "no connection for application acks; trying again");
                 }
                 failing = true;
-                tokio::time::sleep(super::session::retry_delay()).await;
+                tokio::time::sleep(super::connection::retry_delay()).await;
             }
         }
     }

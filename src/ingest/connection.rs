@@ -17,6 +17,15 @@ use crate::domain::id::RegionCode;
 /// packet of a persistent session meets the same packet again at every connection, for ever.
 pub const MAX_PACKET_BYTES: u32 = 16 * 1024 * 1024;
 
+/// Application acks that may wait for the broker; about a minute of a busy city.
+const ACK_ROOM: usize = 16_384;
+
+/// Between two tries to connect: 0.1 to 5 s, so that a city of daemons does not come back as one.
+#[must_use]
+pub fn retry_delay() -> Duration {
+    Duration::from_millis(fastrand::u64(100..=5_000))
+}
+
 /// Everything that one region's session needs to reach its broker.
 #[derive(Debug, Clone)]
 pub struct SessionSettings {
@@ -113,7 +122,7 @@ pub fn ack_options(settings: &SessionSettings) -> Result<MqttOptions, Connection
         None => Login { name: &settings.username, password: &settings.password_file },
     };
     let mut options = common_options(settings, format!("{}-ack", settings.client_id), &user)?;
-    options.set_request_channel_capacity(super::ack::ROOM);
+    options.set_request_channel_capacity(ACK_ROOM);
     Ok(options)
 }
 

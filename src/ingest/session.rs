@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::ack::AckPublisher;
-use super::connection::{ConnectionSettingsError, SessionSettings, ack_options, receiving_options};
+use super::connection::{ConnectionSettingsError, SessionSettings, ack_options, receiving_options, retry_delay};
 use super::line::Line;
 use super::window::Window;
 use crate::broker::LinkStatus;
@@ -90,11 +90,6 @@ async fn reach(then: Option<Instant>) {
         Some(then) => tokio::time::sleep_until(then).await,
         None => std::future::pending().await,
     }
-}
-
-/// Between two tries to connect: 0.1 to 5 s, so that a city of daemons does not come back as one.
-pub(super) fn retry_delay() -> Duration {
-    Duration::from_millis(fastrand::u64(100..=5_000))
 }
 
 /// What the wait for the next packet ended with.

@@ -8,6 +8,8 @@ pub mod payload;
 
 pub mod lift;
 
+pub mod agenda;
+
 pub mod story;
 
 pub mod publisher;

@@ -1,11 +1,11 @@
 //! What happens in the city: 30 days before `start`, then the live stream, as one endless sequence in order of time.
 //! Pure and seeded: the same city, seed, start and speed give the same messages, byte for byte.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use fastrand::Rng;
 
+use super::agenda::{Agenda, Happening, Planned};
 use super::city::City;
 use super::lift::Lift;
 use crate::domain::event::{EventType, Mode};
@@ -36,59 +36,6 @@ pub struct Message {
     pub payload: Vec<u8>,
 }
 
-/// Something that is going to happen to a lift (or, for the last two, to the city).
-#[derive(Debug, Clone, PartialEq)]
-enum Happening {
-    Heartbeat,
-    /// A fault comes by itself; the next one is drawn.
-    Strike,
-    Raise(Fault),
-    Clear(Fault),
-    Alarm,
-    Entrap,
-    Release,
-    Enter(Mode),
-    PlannedVisit,
-    /// A visit's record is sent; it began at this story time and ended at that.
-    Record(VisitKind, i64, i64),
-    Mains(bool),
-    Reboot,
-    Lose,
-    FallSilent,
-    Wake,
-    Outage,
-    Nonsense,
-}
-
-#[derive(Debug)]
-struct Planned {
-    at: i64,
-    /// Breaks ties, so that the order does not hang on the heap.
-    order: u64,
-    lift: usize,
-    what: Happening,
-}
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Planned {}
-
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
 /// The endless sequence.
 #[derive(Debug)]
 pub struct Story {
@@ -98,8 +45,7 @@ pub struct Story {
     lifts: Vec<Lift>,
     region: String,
     rng: Rng,
-    plan: BinaryHeap<Reverse<Planned>>,
-    order: u64,
+    agenda: Agenda,
     ready: VecDeque<Message>,
 }
 
@@ -113,8 +59,7 @@ impl Story {
             lifts: Vec::with_capacity(city.units.len()),
             region: city.units.first().map(|unit| unit.region.to_string()).unwrap_or_default(),
             rng: Rng::with_seed(settings.seed ^ 0x7374_6f72_7900),
-            plan: BinaryHeap::new(),
-            order: 0,
+            agenda: Agenda::default(),
             ready: VecDeque::new(),
             settings,
         };
@@ -135,10 +80,10 @@ impl Story {
         }
         if !story.lifts.is_empty() {
             let past = story.past();
-            story.plan(past + DAY, 0, Happening::Outage);
-            story.plan(past + HOUR, 0, Happening::Nonsense);
+            story.agenda.add(past + DAY, 0, Happening::Outage);
+            story.agenda.add(past + HOUR, 0, Happening::Nonsense);
             // A newcomer sees refusals within minutes, whatever the seed.
-            story.plan(2 * MINUTE, 0, Happening::Nonsense);
+            story.agenda.add(2 * MINUTE, 0, Happening::Nonsense);
         }
         story
     }
@@ -173,13 +118,8 @@ impl Story {
             (silent, Happening::FallSilent),
             (phase, Happening::Heartbeat),
         ] {
-            self.plan(at, number, what);
+            self.agenda.add(at, number, what);
         }
-    }
-
-    fn plan(&mut self, at: i64, lift: usize, what: Happening) {
-        self.order += 1;
-        self.plan.push(Reverse(Planned { at, order: self.order, lift, what }));
     }
 
     /// The time of day of a story time: true to length before the start, compressed by the speed after it.
@@ -205,11 +145,11 @@ impl Story {
     }
 
     fn happen(&mut self, planned: Planned) {
-        let Planned { at, lift, what, .. } = planned;
+        let Planned { at, lift, what } = planned;
         let silent = self.lifts[lift].silent;
         match what {
             Happening::Heartbeat => {
-                self.plan(at + MINUTE, lift, Happening::Heartbeat);
+                self.agenda.add(at + MINUTE, lift, Happening::Heartbeat);
                 if !silent {
                     let time = self.time(at);
                     let payload = self.lifts[lift].heartbeat(time);
@@ -223,23 +163,25 @@ impl Story {
             Happening::Reboot => {
                 self.lifts[lift].reboot();
                 let next = exponential(&mut self.lifts[lift].rng, 45.0);
-                self.plan(at + next, lift, Happening::Reboot);
+                self.agenda.add(at + next, lift, Happening::Reboot);
             }
             Happening::Lose => self.lifts[lift].lose_one(),
             // Broken or under repair it is watched by people; it goes silent later.
-            Happening::FallSilent if !self.lifts[lift].is_fit() => self.plan(at + HOUR, lift, Happening::FallSilent),
+            Happening::FallSilent if !self.lifts[lift].is_fit() => {
+                self.agenda.add(at + HOUR, lift, Happening::FallSilent);
+            }
             Happening::FallSilent => {
                 let lift_state = &mut self.lifts[lift];
                 lift_state.silent = true;
                 if lift_state.rng.bool() {
                     let wake = at + lift_state.rng.i64(10 * MINUTE..2 * HOUR);
-                    self.plan(wake, lift, Happening::Wake);
+                    self.agenda.add(wake, lift, Happening::Wake);
                 }
             }
             Happening::Wake => {
                 self.lifts[lift].silent = false;
                 let next = exponential(&mut self.lifts[lift].rng, 60.0);
-                self.plan(at + next, lift, Happening::FallSilent);
+                self.agenda.add(at + next, lift, Happening::FallSilent);
             }
             _ if silent => {}
             what => self.happen_to(lift, at, what),
@@ -250,38 +192,30 @@ impl Story {
     fn happen_to(&mut self, lift: usize, at: i64, what: Happening) {
         match what {
             Happening::Raise(fault) => self.raise(at, lift, fault),
-            Happening::Clear(fault) => {
-                if self.lifts[lift].active.as_ref() == Some(&fault) {
-                    self.send_event(at, lift, EventType::FaultCleared);
-                    self.lifts[lift].active = None;
-                }
+            Happening::Clear(fault) if self.lifts[lift].active.as_ref() == Some(&fault) => {
+                self.send_event(at, lift, EventType::FaultCleared);
+                self.lifts[lift].active = None;
             }
             Happening::Alarm => self.send_event(at, lift, EventType::AlarmPressed),
             Happening::Entrap => {
                 self.lifts[lift].trapped = true;
                 self.send_event(at, lift, EventType::EntrapmentReported);
             }
-            Happening::Release => {
-                if std::mem::take(&mut self.lifts[lift].trapped) {
-                    self.send_event(at, lift, EventType::PassengerReleased);
-                }
+            Happening::Release if std::mem::take(&mut self.lifts[lift].trapped) => {
+                self.send_event(at, lift, EventType::PassengerReleased);
             }
-            Happening::Enter(mode) => {
-                if self.lifts[lift].mode != mode {
-                    self.lifts[lift].mode = mode;
-                    self.send_event(at, lift, EventType::ModeChanged);
-                }
+            Happening::Enter(mode) if self.lifts[lift].mode != mode => {
+                self.lifts[lift].mode = mode;
+                self.send_event(at, lift, EventType::ModeChanged);
             }
             Happening::Record(kind, started, ended) => {
                 let (time, started, ended) = (self.time(at), self.time(started), self.time(ended));
                 let payload = self.lifts[lift].visit(time, kind, started, ended);
                 self.send(at, lift, "visit", payload);
             }
-            Happening::Mains(off) => {
-                if self.lifts[lift].mains_off != off {
-                    self.lifts[lift].mains_off = off;
-                    self.send_event(at, lift, if off { EventType::MainsOff } else { EventType::MainsOn });
-                }
+            Happening::Mains(off) if self.lifts[lift].mains_off != off => {
+                self.lifts[lift].mains_off = off;
+                self.send_event(at, lift, if off { EventType::MainsOff } else { EventType::MainsOn });
             }
             // The city's and the clock's, told above.
             _ => {}
@@ -293,7 +227,7 @@ impl Story {
         let mean = lift.days_between_faults();
         let next = at + exponential(&mut lift.rng, mean);
         let fault = lift.pick_fault();
-        self.plan(next, number, Happening::Strike);
+        self.agenda.add(next, number, Happening::Strike);
         self.raise(at, number, fault);
     }
 
@@ -337,7 +271,7 @@ impl Story {
         }
         self.send_event(at, number, EventType::FaultRaised);
         for (then, what) in plans {
-            self.plan(then, number, what);
+            self.agenda.add(then, number, what);
         }
     }
 
@@ -348,11 +282,11 @@ impl Story {
         let next = at + days * DAY + lift.rng.i64(-12 * HOUR..12 * HOUR);
         let left = at + lift.rng.i64(25 * MINUTE..70 * MINUTE);
         let fit = lift.is_fit();
-        self.plan(next, number, Happening::PlannedVisit);
+        self.agenda.add(next, number, Happening::PlannedVisit);
         if fit {
-            self.happen(Planned { at, order: 0, lift: number, what: Happening::Enter(Mode::Inspection) });
-            self.plan(left, number, Happening::Enter(Mode::Normal));
-            self.plan(left + 2 * MINUTE, number, Happening::Record(VisitKind::Hm, at, left));
+            self.happen(Planned { at, lift: number, what: Happening::Enter(Mode::Inspection) });
+            self.agenda.add(left, number, Happening::Enter(Mode::Normal));
+            self.agenda.add(left + 2 * MINUTE, number, Happening::Record(VisitKind::Hm, at, left));
         }
     }
 
@@ -365,17 +299,17 @@ impl Story {
             if self.lifts[number].site == site {
                 let rng = &mut self.lifts[number].rng;
                 let (off, on) = (rng.i64(0..90 * SECOND), rng.i64(0..90 * SECOND));
-                self.plan(at + off, number, Happening::Mains(true));
-                self.plan(back + on, number, Happening::Mains(false));
+                self.agenda.add(at + off, number, Happening::Mains(true));
+                self.agenda.add(back + on, number, Happening::Mains(false));
             }
         }
-        self.plan(next, 0, Happening::Outage);
+        self.agenda.add(next, 0, Happening::Outage);
     }
 
     /// A message that the daemon has to refuse or to keep aside.
     fn nonsense(&mut self, at: i64) {
         let next = at + exponential(&mut self.rng, 0.5);
-        self.plan(next, 0, Happening::Nonsense);
+        self.agenda.add(next, 0, Happening::Nonsense);
         let number = self.rng.usize(..self.lifts.len());
         let (time, publisher) = (self.time(at), self.of_lift[number]);
         let topic = format!("{}/event", self.lifts[number].topic);
@@ -398,7 +332,7 @@ impl Iterator for Story {
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
             }
-            let Reverse(planned) = self.plan.pop()?;
+            let planned = self.agenda.take_next()?;
             self.happen(planned);
         }
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use liftwatch::clock::VirtualClock;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::door::Asked;
-use liftwatch::http::handles::{FIRING_SERIES, HEARD_WITHIN, Http};
+use liftwatch::http::handles::{FIRING_SERIES, Http};
 use liftwatch::http::serve;
 use liftwatch::http::vitals::{Link, Storage, Vitals};
 use liftwatch::metrics::Metrics;
+use liftwatch::pipeline::action::Asked;
 use liftwatch::store::Store;
 use liftwatch::store::read::Reader;
 use sqlx::sqlite::SqlitePool;
@@ -80,7 +80,7 @@ pub async fn city(port: u16) -> City {
         clock: Arc::new(VirtualClock::at(NOW)),
         actions: send,
         calendar: Calendar { zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(8)), over_age_years: 15 },
-        heard_within: HEARD_WITHIN,
+        heard_within: 210_000,
         firing_series: FIRING_SERIES,
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();

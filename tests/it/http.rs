@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use liftwatch::http::door::{Asked, NotNow};
 use liftwatch::pipeline::action::{Action, Done, ImportReport};
+use liftwatch::pipeline::action::{Asked, NotNow};
 use serde_json::Value;
 
 use crate::city::{City, HOSTILE, city};

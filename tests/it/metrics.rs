@@ -34,9 +34,9 @@ fn count_everything(city: &City) {
     metrics.declare_reasons(["bad_json", "unknown_unit"]);
     metrics.message_received("event");
     metrics.rejected("bad_json");
-    metrics.duplicate();
+    metrics.duplicates(1);
     metrics.conflict();
-    metrics.gap(3);
+    metrics.gaps(3);
     metrics.event_stored(EventType::FaultRaised);
     metrics.incident(FaultCode::DoorClosing);
     metrics.batch(17);

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use liftwatch::broker::LinkStatus;
 use liftwatch::clock::{Clock, SystemClock};
@@ -15,6 +15,7 @@ use liftwatch::pipeline::message::{ApplicationAck, Committed, Envelope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::mosquitto::Mosquitto;
 
@@ -218,9 +219,9 @@ async fn a_refused_subscription_is_not_listening() {
     let strict = tokio::spawn(async move {
         let (mut line, _) = listener.accept().await.unwrap();
         let mut ignored = [0; 1024];
-        line.read(&mut ignored).await.unwrap();
+        assert!(line.read(&mut ignored).await.unwrap() > 0);
         line.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
-        line.read(&mut ignored).await.unwrap();
+        assert!(line.read(&mut ignored).await.unwrap() > 0);
         let not_authorized = 0x87;
         line.write_all(&[0x90, 4, 0, 1, 0, not_authorized]).await.unwrap();
         line.read(&mut ignored).await.unwrap()
@@ -333,4 +334,31 @@ async fn acks_go_by_a_user_of_their_own() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!((running.status.connects(), running.status.is_listening()), (1, true));
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_messages_wait_at_the_broker_and_all_come() {
+    let broker = Mosquitto::start();
+    let running = start_unready(settings(&broker.url()), 8);
+    until("listening", || running.status.is_listening()).await;
+    let Running { mut out, committed, status, stop, task } = running;
+    let large = vec![b'x'; 1_000_000];
+    for _ in 0..100 {
+        broker.publish("lift/v1/350582/p/u1/event", &large);
+    }
+    until("the limit is near", || status.unacknowledged() > 60).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(status.unacknowledged() < 80, "{} MB held", status.unacknowledged());
+    // A new connection may send some again.
+    let mut heard = std::collections::HashSet::new();
+    while status.unacknowledged() > 0 {
+        let envelope = tokio::time::timeout(Duration::from_secs(10), out.recv()).await.unwrap().unwrap();
+        assert_eq!(envelope.arrival.decoded.unwrap_err().reason, Reason::TooLarge);
+        heard.insert(envelope.ticket);
+        committed.send(Committed { through: envelope.ticket, acks: vec![] }).unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(heard.len() >= 100, "{} came", heard.len());
+    stop.send(true).unwrap();
+    task.await.unwrap().unwrap();
 }

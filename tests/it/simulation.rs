@@ -2,12 +2,14 @@
 #![cfg(feature = "embedded-broker")]
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::net::TcpStream;
 use std::sync::Arc;
 
 use liftwatch::broker::BrokerUrl;
 use liftwatch::clock::{Clock, SystemClock};
 use liftwatch::domain::id::{PublisherId, RegionCode};
+use liftwatch::registry_csv;
 use liftwatch::simulate::broker::EmbeddedBroker;
 use liftwatch::simulate::city::{self, CitySettings};
 use liftwatch::simulate::controllers::{self, SimulationSettings};
@@ -118,7 +120,7 @@ async fn replay_log(url: &str) -> u64 {
         let category = if row % 2 == 0 { "ON" } else { "BROKEN" };
         let category = if row == 150 { "BROKEN" } else { category };
         let symptom = if row == 150 { "flood" } else { "door" };
-        text.push_str(&format!("2013-08-{:02}T{:02}:00:00+00:00,A1,{symptom},{category}\n", row / 24 + 1, row % 24));
+        writeln!(text, "2013-08-{:02}T{:02}:00:00+00:00,A1,{symptom},{category}", row / 24 + 1, row % 24).unwrap();
     }
     std::fs::write(&file, text).unwrap();
     let settings = ReplaySettings {
@@ -131,7 +133,8 @@ async fn replay_log(url: &str) -> u64 {
     };
     let registry = dir.path().join("units.csv");
     assert_eq!(replay::write_registry(&settings, &registry).unwrap(), 1);
-    assert!(std::fs::read_to_string(registry).unwrap().contains("\nA1,,350582,A1,"));
+    let units = registry_csv::parse(std::fs::File::open(registry).unwrap()).unwrap();
+    assert_eq!((units.len(), units[0].id.as_str(), units[0].publisher.as_ref()), (1, "A1", Some(&settings.publisher)));
     let (_stop, shutdown) = watch::channel(false);
     let done = replay::run(&settings, Arc::new(Tally::default()), shutdown).await.unwrap();
     assert_eq!((done.rows, done.units), (300, 1));

@@ -2,9 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use liftwatch::decode::Decoder;
+use liftwatch::decode::mapping::Fact;
+use liftwatch::domain::event::Origin;
 use liftwatch::domain::id::RegionCode;
 use liftwatch::domain::time::Timestamp;
+use liftwatch::registry_csv;
 use liftwatch::simulate::city::{CitySettings, build};
+use liftwatch::simulate::registry_csv::write;
 use liftwatch::simulate::story::{Message, Story, StorySettings};
 
 const START: Timestamp = Timestamp(1_795_000_000_000);
@@ -77,7 +82,6 @@ fn the_month_before_looks_like_a_city() {
     let repeated = raised.values().filter(|faults| **faults >= 3).count();
     assert!((40..400).contains(&repeated), "{repeated} units with 3 faults or more");
     assert!(kinds["mains_off"] > 20 && kinds["mode_changed"] > 10_000, "{kinds:?}");
-    println!("{faults} faults, {a_year:.2} a year, {entrapped:.2} %, {repeated} repeated, {kinds:?}");
 }
 
 #[test]
@@ -88,4 +92,58 @@ fn live_heartbeats_are_spread_over_the_minute_and_run_faster_with_speed() {
     assert!((5_800..=6_000).contains(&beats), "{beats}");
     let first = live.iter().filter(|m| m.topic.ends_with("/state") && m.at < START + 100).count();
     assert!((50..=61).contains(&first), "{first}");
+}
+
+#[test]
+fn the_daemon_understands_every_message_but_the_nonsense() {
+    let region = RegionCode::new("350582").unwrap();
+    let decoder = Decoder::new(&[], std::slice::from_ref(&region)).unwrap();
+    let mut refused = Vec::new();
+    let (mut states, mut visits) = (0, 0);
+    for message in story(500, 2, 60.0).take(40_000) {
+        let decoded = match decoder.decode(&region, &message.topic, &message.payload) {
+            Ok(decoded) => decoded,
+            Err(rejection) => {
+                refused.push(format!("{}: {}", rejection.reason, rejection.detail));
+                continue;
+            }
+        };
+        assert!(decoded.unknown_codes.is_empty(), "{:?}", decoded.unknown_codes);
+        for fact in decoded.facts {
+            match fact {
+                Fact::State(state) => {
+                    states += 1;
+                    assert_eq!(state.ts, message.at);
+                }
+                Fact::Event(event) => {
+                    assert_eq!((event.ts, event.origin), (message.at, Origin::Reported));
+                    assert!(event.extra.is_none(), "{:?}", event.extra);
+                }
+                Fact::Visit(visit) => {
+                    visits += 1;
+                    assert!(visit.ended_at.unwrap() > visit.started_at);
+                }
+                Fact::Hazard(_) => {}
+            }
+        }
+    }
+    assert!(states > 20_000 && visits > 500, "{states} states, {visits} visits");
+    assert!(!refused.is_empty() && refused.len() < 80, "{refused:#?}");
+}
+
+#[test]
+fn the_city_can_be_imported() {
+    let region = RegionCode::new("350582").unwrap();
+    let settings = CitySettings { units: 500, seed: 1, region, today: jiff::civil::date(2026, 11, 24) };
+    let city = build(&settings).unwrap();
+    let mut file = Vec::new();
+    write(&city.units, &mut file).unwrap();
+    let read = registry_csv::parse(file.as_slice()).unwrap();
+    assert_eq!(read.len(), 500);
+    let exact = |unit: &liftwatch::domain::unit::Unit| {
+        let mut unit = unit.clone();
+        unit.position = None;
+        unit
+    };
+    assert!(city.units.iter().zip(&read).all(|(made, read)| exact(made) == exact(read)));
 }

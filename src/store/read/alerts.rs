@@ -93,6 +93,15 @@ pub struct AlertFilter {
 }
 
 impl Reader {
+    /// How many alerts fire.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn firing(&self) -> Result<i64, ReadError> {
+        let count = "select count(*) from alert where state = 'firing'";
+        Ok(sqlx::query_scalar(count).fetch_one(&mut *self.snapshot().await?.tx).await?)
+    }
+
     /// A page of alerts, the newest recorded first.
     ///
     /// # Errors
