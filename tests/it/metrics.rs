@@ -56,7 +56,9 @@ async fn the_exposition_is_the_golden_one() {
         std::fs::write(path, &text).unwrap();
     }
     let golden = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(text, golden, "if the change is meant, run again with UPDATE_GOLDEN=1 and say so in the changelog");
+    let differs = text.lines().zip(golden.lines()).find(|(now, before)| now != before);
+    let advice = "if the change is meant, run again with UPDATE_GOLDEN=1 and say so in the changelog";
+    assert!(text == golden, "{advice}; first difference, now and golden: {differs:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
