@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
-use crate::domain::id::{PublisherId, RegionCode};
+use crate::domain::id::PublisherId;
 use crate::domain::time::{DAY, SECOND, Timestamp};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
@@ -72,7 +72,7 @@ pub struct Writer {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub status: Arc<WriterStatus>,
-    pub links: Vec<(RegionCode, Arc<LinkStatus>)>,
+    pub links: Vec<Arc<LinkStatus>>,
     pub messages: mpsc::Receiver<Envelope>,
     pub asked: mpsc::Receiver<Asked>,
     pub ticks: mpsc::Receiver<Tick>,
@@ -147,8 +147,8 @@ impl Writer {
 
     async fn tick(&mut self, tick: Tick, memory: &mut Memory) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for (region, link) in &self.links {
-            self.pipeline.fleet_mut().listen(region, link.is_listening(), now);
+        for link in &self.links {
+            self.pipeline.fleet_mut().listen(&link.region, link.is_listening(), now);
         }
         if tick.jumped {
             tracing::warn!("the system clock was set by more than a minute; no unit is judged silent for a while");

@@ -20,10 +20,11 @@ use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
 use crate::http::handles::{FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
-use crate::pipeline::message::Committed;
+use crate::pipeline::message::{Committed, Envelope};
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
@@ -101,13 +102,11 @@ pub async fn run(
     let decoder = decoder(&settings)?;
     let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
     let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
+    let address = listener.local_addr().context("the address of the HTTP listener")?;
     let metrics = Arc::new(Metrics::new());
     let status = Arc::new(WriterStatus::default());
-    let links: Vec<Arc<LinkStatus>> = settings
-        .sessions
-        .iter()
-        .map(|session| Arc::new(LinkStatus::new(session.region.clone(), clock.now())))
-        .collect();
+    let link = |session: &SessionSettings| Arc::new(LinkStatus::new(session.region.clone(), clock.now()));
+    let links: Vec<Arc<LinkStatus>> = settings.sessions.iter().map(link).collect();
 
     let (messages, inbox) = mpsc::channel(QUEUE);
     let (actions, asked) = mpsc::channel(ACTIONS);
@@ -115,22 +114,15 @@ pub async fn run(
     // Whoever stops first stops all: a person, a lost store, a session that cannot go on.
     let (stop, stopping) = watch::channel(false);
 
-    let mut sessions = JoinSet::new();
-    let mut committed = Vec::new();
-    for (index, session) in settings.sessions.iter().enumerate() {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        committed.push(sender);
-        let wiring = Wiring { decoder: &decoder, clock: &clock, messages: &messages, stopping: &stopping };
-        sessions.spawn(session::run(session.clone(), wiring.parts(index, Arc::clone(&links[index]), receiver)));
-    }
-    drop(messages);
-
+    let wiring = Wiring { decoder, clock: Arc::clone(&clock), messages, stopping: stopping.clone() };
+    let (mut sessions, committed) = wiring.start_sessions(&settings.sessions, &links);
+    drop(wiring);
     let writer = Writer {
         pipeline,
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
         status: Arc::clone(&status),
-        links: links.iter().map(|link| (link.region.clone(), Arc::clone(link))).collect(),
+        links: links.clone(),
         messages: inbox,
         asked,
         ticks: time,
@@ -139,19 +131,17 @@ pub async fn run(
     };
     let mut writing = tokio::spawn(writer.run());
     let ticking = tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
-
-    let address = listener.local_addr().context("the address of the HTTP listener")?;
     let http = Http {
         reader: reader.clone(),
         metrics,
-        vitals: Arc::new(vitals::Daemon::new(&settings.sessions, &settings.names, &links, &status, &clock)),
-        clock: Arc::clone(&clock),
+        vitals: Arc::new(vitals::Daemon::new(&settings.names, &links, &status, &clock)),
+        clock,
         actions,
         calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
         heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
         firing_series: FIRING_SERIES,
     };
-    let serving = tokio::spawn(http::serve(listener, http, stopped(stopping.clone())));
+    let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: address, status, reader: reader.clone(), links });
 
     let ended = wait(shutdown, &mut writing, &mut sessions).await;
@@ -175,7 +165,7 @@ pub async fn run(
 async fn wait(
     shutdown: watch::Receiver<bool>,
     writing: &mut tokio::task::JoinHandle<Result<(), StoreError>>,
-    sessions: &mut JoinSet<Result<(), session::SessionError>>,
+    sessions: &mut Sessions,
 ) -> Option<Result<(), StoreError>> {
     tokio::select! {
         () = stopped(shutdown) => None,
@@ -201,28 +191,38 @@ async fn stopped(mut flag: watch::Receiver<bool>) {
 }
 
 /// What all sessions are wired to.
-struct Wiring<'a> {
-    decoder: &'a Arc<Decoder>,
-    clock: &'a Arc<dyn Clock>,
-    messages: &'a mpsc::Sender<crate::pipeline::message::Envelope>,
-    stopping: &'a watch::Receiver<bool>,
+struct Wiring {
+    decoder: Arc<Decoder>,
+    clock: Arc<dyn Clock>,
+    messages: mpsc::Sender<Envelope>,
+    stopping: watch::Receiver<bool>,
 }
 
-impl Wiring<'_> {
-    fn parts(
+type Sessions = JoinSet<Result<(), session::SessionError>>;
+
+impl Wiring {
+    /// Starts a session per region; the senders tell each what is on disk.
+    fn start_sessions(
         &self,
-        index: usize,
-        status: Arc<LinkStatus>,
-        committed: mpsc::UnboundedReceiver<Committed>,
-    ) -> SessionParts {
-        SessionParts {
-            index,
-            decoder: Arc::clone(self.decoder),
-            clock: Arc::clone(self.clock),
-            out: self.messages.clone(),
-            committed,
-            status,
-            shutdown: self.stopping.clone(),
+        settings: &[SessionSettings],
+        links: &[Arc<LinkStatus>],
+    ) -> (Sessions, Vec<mpsc::UnboundedSender<Committed>>) {
+        let mut sessions = JoinSet::new();
+        let mut senders = Vec::new();
+        for (index, (settings, status)) in settings.iter().zip(links).enumerate() {
+            let (sender, committed) = mpsc::unbounded_channel();
+            senders.push(sender);
+            let parts = SessionParts {
+                index,
+                decoder: Arc::clone(&self.decoder),
+                clock: Arc::clone(&self.clock),
+                out: self.messages.clone(),
+                committed,
+                status: Arc::clone(status),
+                shutdown: self.stopping.clone(),
+            };
+            sessions.spawn(session::run(settings.clone(), parts));
         }
+        (sessions, senders)
     }
 }

@@ -8,7 +8,6 @@ use crate::broker::LinkStatus;
 use crate::clock::Clock;
 use crate::domain::id::RegionCode;
 use crate::http::vitals::{Link, Storage, Vitals};
-use crate::ingest::connection::SessionSettings;
 use crate::writer::WriterStatus;
 
 /// The running parts.
@@ -19,19 +18,15 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// `names` gives regions their names for people; `links` stand in the order of `sessions`.
+    /// `names` gives regions their names for people.
     #[must_use]
     pub fn new(
-        sessions: &[SessionSettings],
         names: &HashMap<RegionCode, String>,
         links: &[Arc<LinkStatus>],
         status: &Arc<WriterStatus>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let named = sessions.iter().zip(links).map(|(session, link)| {
-            let name = names.get(&session.region).cloned().unwrap_or_default();
-            (name, Arc::clone(link))
-        });
+        let named = links.iter().map(|link| (names.get(&link.region).cloned().unwrap_or_default(), Arc::clone(link)));
         Self { links: named.collect(), status: Arc::clone(status), clock: Arc::clone(clock) }
     }
 }

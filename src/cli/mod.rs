@@ -37,7 +37,7 @@ struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug, or a filter such as liftwatch::ingest=debug,info
-    /// [default: info, and for demo warn]
+    /// [default: info, and for demo error]
     #[arg(long, global = true, env = "LIFTWATCH_LOG", value_name = "FILTER")]
     log: Option<String>,
     #[command(subcommand)]
@@ -75,7 +75,7 @@ impl Command {
     const fn default_log(&self) -> &'static str {
         match self {
             #[cfg(feature = "embedded-broker")]
-            Self::Demo(_) => "warn",
+            Self::Demo(_) => "error",
             _ => "info",
         }
     }

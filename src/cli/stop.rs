@@ -1,8 +1,13 @@
 //! SIGINT and SIGTERM as a flag: the first asks to drain, the second ends at once.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+
+/// Signals so soon after the first are the same wish.
+const SECOND_WISH: Duration = Duration::from_secs(1);
 
 /// A flag that turns true at the first signal.
 ///
@@ -16,6 +21,14 @@ pub fn on_signals() -> anyhow::Result<watch::Receiver<bool>> {
         either(&mut interrupt, &mut terminate).await;
         tracing::info!("stopping: finishing what was received; a second signal stops at once");
         stop.send_replace(true);
+        // A terminal and a supervisor may both pass one Ctrl-C on; only what comes a second later is a second wish.
+        let same_wish = async {
+            loop {
+                either(&mut interrupt, &mut terminate).await;
+            }
+        };
+        // It never ends by itself.
+        let _: Result<std::convert::Infallible, _> = tokio::time::timeout(SECOND_WISH, same_wish).await;
         either(&mut interrupt, &mut terminate).await;
         std::process::exit(1);
     });
