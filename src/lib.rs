@@ -4,9 +4,13 @@ pub mod domain;
 
 pub mod clock;
 
+pub mod broker;
+
 pub mod serde_word;
 
 pub mod config;
+
+pub mod metrics;
 
 pub mod registry_csv;
 
@@ -19,3 +23,19 @@ pub mod store;
 pub mod fleet;
 
 pub mod pipeline;
+
+pub mod ingest;
+
+pub mod simulate;
+
+pub mod sweep;
+
+pub mod report;
+
+pub mod writer;
+
+pub mod http;
+
+pub mod app;
+
+pub mod cli;

@@ -1,7 +1,6 @@
 //! The sections that no single room owns: where the data stand, where the pages are served, the regions, the time zone.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::Document;
+use crate::broker::BrokerUrl;
 use crate::domain::id::RegionCode;
 
 /// `[store]`.
@@ -70,79 +70,6 @@ impl Display {
     }
 }
 
-/// Where a region's broker listens: `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BrokerUrl {
-    pub tls: bool,
-    /// A name or an address; IPv6 without its brackets.
-    pub host: String,
-    pub port: u16,
-}
-
-/// Why a text is no broker address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadBroker {
-    /// Another scheme, or none.
-    #[error("must begin with mqtt:// or mqtts://")]
-    Scheme,
-    /// A user or a password inside the address.
-    #[error("must hold no user or password; use `username` and `password_file`")]
-    Credentials,
-    /// A path, a query or a fragment behind the port.
-    #[error("must end after the port; there is nothing behind it in MQTT")]
-    Tail,
-    /// No host.
-    #[error("names no host")]
-    Host,
-    /// A port that is no number from 1 to 65535.
-    #[error("has no port from 1 to 65535 after the colon")]
-    Port,
-}
-
-impl std::str::FromStr for BrokerUrl {
-    type Err = BadBroker;
-
-    fn from_str(text: &str) -> Result<Self, BadBroker> {
-        let (tls, rest) = match (text.strip_prefix("mqtt://"), text.strip_prefix("mqtts://")) {
-            (Some(rest), _) => (false, rest),
-            (_, Some(rest)) => (true, rest),
-            _ => return Err(BadBroker::Scheme),
-        };
-        if rest.contains('@') {
-            return Err(BadBroker::Credentials);
-        }
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains(['/', '?', '#']) {
-            return Err(BadBroker::Tail);
-        }
-        let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, tail)) => (host, Some(tail.strip_prefix(':').ok_or(BadBroker::Port)?)),
-            None => rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
-        };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(BadBroker::Host);
-        }
-        let port = match port {
-            None if tls => 8883,
-            None => 1883,
-            Some(text) => text.parse().ok().filter(|port| *port != 0).ok_or(BadBroker::Port)?,
-        };
-        Ok(Self { tls, host: host.to_owned(), port })
-    }
-}
-
-impl fmt::Display for BrokerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "mqtts" } else { "mqtt" };
-        if self.host.contains(':') {
-            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{scheme}://{}:{}", self.host, self.port)
-        }
-    }
-}
-
 /// One `[[region]]`: one MQTT session of its own, with its own client id.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,6 +98,13 @@ pub struct Region {
     /// PEM; the client certificate's key.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
+    /// User of the client that publishes application acks; `username` where it is not given. Needed where the broker
+    /// names clients by their user, so that the two clients of this region are two.
+    #[serde(default)]
+    pub ack_username: Option<String>,
+    /// Holds the password of `ack_username`.
+    #[serde(default)]
+    pub ack_password_file: Option<PathBuf>,
     /// Seconds of quiet after which each side asks whether the other is there (DESIGN.md §5: 30 to 60).
     #[serde(default = "keep_alive_seconds")]
     pub keep_alive_seconds: u16,
@@ -234,7 +168,7 @@ impl Settings {
 
 fn read_regions(document: &mut Document) -> Vec<Region> {
     let mut codes: BTreeMap<RegionCode, usize> = BTreeMap::new();
-    let mut clients: BTreeMap<(BrokerUrl, String), RegionCode> = BTreeMap::new();
+    let mut clients: BTreeMap<(String, String), RegionCode> = BTreeMap::new();
     let mut regions = Vec::new();
     for (position, mut region) in document.list_at::<Region>("region") {
         if region.client_id.is_empty() {
@@ -244,7 +178,7 @@ fn read_regions(document: &mut Document) -> Vec<Region> {
             let message = format!("{} stands in an earlier [[region]]", region.code);
             document.refuse(&format!("region.{position}.code"), message);
         }
-        let session = (region.broker.clone(), region.client_id.clone());
+        let session = (region.broker.to_string(), region.client_id.clone());
         if let Some(other) = clients.insert(session, region.code.clone()) {
             let message = format!(
                 "{:?} is region {other}'s on the same broker; two sessions with one id push each other out",
@@ -266,6 +200,9 @@ fn check_region(document: &mut Document, position: usize, region: &Region) {
     }
     if region.password_file.is_some() && region.username.is_none() {
         refuse("password_file", "needs `username` beside it");
+    }
+    if region.ack_password_file.is_some() && region.ack_username.is_none() {
+        refuse("ack_password_file", "needs `ack_username` beside it");
     }
     if !region.broker.tls {
         let files = [("ca_file", &region.ca_file), ("cert_file", &region.cert_file), ("key_file", &region.key_file)];
@@ -289,6 +226,7 @@ fn check_region(document: &mut Document, position: usize, region: &Region) {
 fn resolve_files(document: &mut Document, position: usize, region: &mut Region) {
     let files = [
         ("password_file", &mut region.password_file),
+        ("ack_password_file", &mut region.ack_password_file),
         ("ca_file", &mut region.ca_file),
         ("cert_file", &mut region.cert_file),
         ("key_file", &mut region.key_file),

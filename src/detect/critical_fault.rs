@@ -42,6 +42,18 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let foreign = self.codes.iter().filter(|code| !CANDIDATES.contains(code));
+        let known: Vec<&str> = CANDIDATES.iter().map(|code| code.as_str()).collect();
+        foreign
+            .map(|code| ("codes", format!("{code} cannot be watched by this rule; it takes {}", known.join(", "))))
+            .collect()
+    }
+}
+
 /// The rule with its settings.
 pub struct CriticalFault(pub Settings);
 

@@ -8,7 +8,7 @@ use crate::domain::time::SECOND;
 use crate::serde_word;
 
 use super::history::History;
-use super::rule::Rule;
+use super::rule::{self, Rule};
 use super::window;
 
 /// `[rules.entrapment]`
@@ -30,6 +30,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        rule::positive(&[("limit_seconds", self.limit_seconds)])
+    }
+
     /// The limit in milliseconds.
     #[must_use]
     pub fn limit(&self) -> i64 {

@@ -8,7 +8,7 @@ use crate::domain::time::{DAY, SECOND};
 use crate::serde_word;
 
 use super::history::History;
-use super::rule::Rule;
+use super::rule::{self, Rule};
 use super::window;
 
 /// `[rules.evidence_gap]`
@@ -27,6 +27,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { enabled: true, severity: Severity::Info, grace_seconds: 60, hold_days: 30 }
+    }
+}
+
+impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        rule::positive(&[("hold_days", self.hold_days)])
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::visit::{StoredVisit, VisitKind};
 use crate::serde_word;
 
 use super::history::{History, Incident};
-use super::rule::Rule;
+use super::rule::{self, Rule};
 use super::window;
 
 /// `[rules.fault_after_repair]`
@@ -26,6 +26,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { enabled: true, severity: Severity::Warning, window_days: 30 }
+    }
+}
+
+impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        rule::positive(&[("window_days", self.window_days)])
     }
 }
 

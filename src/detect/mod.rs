@@ -47,6 +47,28 @@ pub struct Settings {
     pub evidence_gap: evidence_gap::Settings,
 }
 
+impl Settings {
+    /// Which keys hold what cannot be meant, and why: `repeated_fault.threshold`, `must be at least 1`.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let sections = [
+            ("repeated_fault", self.repeated_fault.problems()),
+            ("repeated_fault_watch", self.repeated_fault_watch.problems()),
+            ("repeated_entrapment", self.repeated_entrapment.problems()),
+            ("fault_after_repair", self.fault_after_repair.problems()),
+            ("critical_fault", self.critical_fault.problems()),
+            ("entrapment", self.entrapment.problems()),
+            ("over_age", self.over_age.problems()),
+            ("silent_unit", self.silent_unit.problems()),
+            ("evidence_gap", self.evidence_gap.problems()),
+        ];
+        let named = |(rule, problems): (&str, Vec<(&'static str, String)>)| {
+            problems.into_iter().map(|(key, problem)| (format!("{rule}.{key}"), problem)).collect::<Vec<_>>()
+        };
+        sections.into_iter().flat_map(named).collect()
+    }
+}
+
 /// `[rules.incident]`: when two faults are one incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

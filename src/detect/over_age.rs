@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::serde_word;
 
 use super::history::History;
-use super::rule::Rule;
+use super::rule::{self, Rule};
 
 /// `[rules.over_age]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,20 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { enabled: true, severity: Severity::Warning, notice_years: vec![13, 14], limit_years: 15 }
+    }
+}
+
+impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let limit = self.limit_years;
+        let late = self.notice_years.iter().filter(|years| **years >= limit || **years == 0);
+        let problem =
+            |years: &u8| ("notice_years", format!("{years} must be from 1 to below limit_years, which is {limit}"));
+        let mut problems: Vec<(&'static str, String)> = late.map(problem).collect();
+        problems.extend(rule::positive(&[("limit_years", u32::from(limit))]));
+        problems
     }
 }
 

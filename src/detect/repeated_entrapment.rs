@@ -8,7 +8,7 @@ use crate::serde_word;
 
 use super::history::{History, Incident};
 use super::repeated_fault;
-use super::rule::Rule;
+use super::rule::{self, Rule};
 use super::window::{self, Threshold};
 
 /// `[rules.repeated_entrapment]`
@@ -30,6 +30,18 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { enabled: true, severity: Severity::Warning, threshold: 2, critical_threshold: 3, window_days: 30 }
+    }
+}
+
+impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = rule::positive(&[("threshold", self.threshold), ("window_days", self.window_days)]);
+        if self.critical_threshold <= self.threshold {
+            problems.push(("critical_threshold", format!("must be over threshold, which is {}", self.threshold)));
+        }
+        problems
     }
 }
 

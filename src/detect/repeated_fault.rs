@@ -7,7 +7,7 @@ use crate::domain::time::{DAY, Timestamp};
 use crate::serde_word;
 
 use super::history::{History, Incident};
-use super::rule::Rule;
+use super::rule::{self, Rule};
 use super::window::{self, Threshold};
 
 /// `[rules.repeated_fault]`
@@ -28,6 +28,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { enabled: true, severity: Severity::Warning, threshold: 3, window_days: 30, per_code: false }
+    }
+}
+
+impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        rule::positive(&[("threshold", self.threshold), ("window_days", self.window_days)])
     }
 }
 

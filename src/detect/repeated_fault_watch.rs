@@ -8,7 +8,7 @@ use crate::serde_word;
 
 use super::history::History;
 use super::repeated_fault;
-use super::rule::Rule;
+use super::rule::{self, Rule};
 
 /// `[rules.repeated_fault_watch]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { enabled: true, severity: Severity::Info, threshold: 4, window_days: 90, per_code: false }
+    }
+}
+
+impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        rule::positive(&[("threshold", self.threshold), ("window_days", self.window_days)])
     }
 }
 

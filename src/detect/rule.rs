@@ -42,3 +42,10 @@ pub trait Rule: Send + Sync {
     /// The spans in which the condition holds, ascending, disjoint and not touching.
     fn spans(&self, history: &History) -> Vec<Span>;
 }
+
+/// The keys whose number must be at least 1 and is 0.
+#[must_use]
+pub fn positive(values: &[(&'static str, u32)]) -> Vec<(&'static str, String)> {
+    let zero = values.iter().filter(|(_, value)| *value == 0);
+    zero.map(|(key, _)| (*key, "must be at least 1".to_owned())).collect()
+}

@@ -7,7 +7,7 @@ use crate::domain::time::{HOUR, SECOND};
 use crate::serde_word;
 
 use super::history::History;
-use super::rule::Rule;
+use super::rule::{self, Rule};
 
 /// `[rules.silent_unit]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,17 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Which keys hold what cannot be meant, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let values = [("heartbeat_seconds", self.heartbeat_seconds), ("missed", self.missed)];
+        let mut problems = rule::positive(&values);
+        if i64::from(self.hazard_hours) * HOUR <= self.patience() {
+            problems.push(("hazard_hours", "must be longer than heartbeat_seconds times missed".to_owned()));
+        }
+        problems
+    }
+
     /// Milliseconds without a word after which a unit is silent.
     #[must_use]
     pub fn patience(&self) -> i64 {

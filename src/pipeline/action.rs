@@ -1,5 +1,7 @@
 //! What people do: each is a fact with a name under it, and goes through the same door as a message.
 
+use tokio::sync::oneshot;
+
 use crate::domain::event::{Event, EventType, Origin};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
@@ -42,6 +44,19 @@ pub struct ImportReport {
     pub added: usize,
     pub changed: usize,
     pub unchanged: usize,
+}
+
+/// The store takes no writes now; why, without paths or other secrets of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotNow(pub String);
+
+/// An action that waits for its turn between two batches.
+#[derive(Debug)]
+pub struct Asked {
+    pub action: Action,
+    /// Answered after the commit. Nobody may be listening any more.
+    pub reply: oneshot::Sender<Result<Done, NotNow>>,
 }
 
 impl Pipeline {

@@ -22,6 +22,8 @@ pub mod refused;
 
 pub mod live;
 
+pub mod read;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -167,7 +169,7 @@ async fn check_file(writer: &mut SqliteConnection, path: &Path) -> Result<(), St
 async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     // 0x6c696674 is APPLICATION_ID; a pragma takes no parameter.
     sqlx::query("pragma application_id = 0x6c696674").execute(&mut *writer).await?;
-    sqlx::migrate!("src/store/migrations").run(writer).await.map_err(|error| match error {
+    sqlx::migrate!("src/store/migrations").run_direct(None, writer, false).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::VersionMissing(version) => StoreError::Newer { path: path.to_owned(), version },
         source => StoreError::Migrate { path: path.to_owned(), source },
     })

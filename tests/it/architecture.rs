@@ -144,9 +144,14 @@ fn one_file_asks_the_system_for_the_time() {
     let files = [
         ("clock.rs", "SystemTime::now()"),
         ("sweep.rs", "std::time::Instant::now(); jiff::Zoned::now()"),
+        ("ingest.rs", "use tokio::time::{self, Instant};"),
+        ("app.rs", "use std::time::{Duration, Instant};"),
         ("fleet.rs", "// Instant is not named here\nclock.now()"),
     ];
-    assert_eq!(told(rules::system_time, &files), ["sweep.rs names Instant", "sweep.rs names Zoned::now"]);
+    assert_eq!(
+        told(rules::system_time, &files),
+        ["sweep.rs names Instant", "sweep.rs names Zoned::now", "app.rs names Instant"]
+    );
 }
 
 #[test]

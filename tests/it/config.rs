@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use liftwatch::config::sections::{BrokerUrl, Display, Http, Region, Settings, Store};
+use liftwatch::broker::BrokerUrl;
+use liftwatch::config::sections::{Display, Http, Region, Settings, Store};
 use liftwatch::config::{ConfigError, Document};
 
 fn here(relative: &str) -> PathBuf {

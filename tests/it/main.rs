@@ -25,3 +25,21 @@ mod rules;
 mod pipeline_scenarios;
 
 mod store;
+
+mod mosquitto;
+
+mod mqtt;
+
+mod simulation;
+
+mod city;
+
+mod story;
+
+mod http;
+
+mod metrics;
+
+mod pages;
+
+mod reading;

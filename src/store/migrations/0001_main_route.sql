@@ -145,6 +145,8 @@ create table alert (
 ) without rowid;
 create index alert_unit on alert (unit, rule, starts_at) where state <> 'withdrawn';
 create index alert_firing on alert (rule, id) where state = 'firing';
+-- For the gauges: without it, counting 200,000 alerts takes ten times as long.
+create index alert_tally on alert (rule, severity, state, unit);
 
 -- Every change of an alert, in the transaction that changed it.
 create table alert_transition (

@@ -1,0 +1,228 @@
+//! Wires the rooms, starts them, and drains them in order when it is told to stop. Decides nothing.
+
+pub mod settings;
+
+pub mod vitals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::broker::LinkStatus;
+use crate::clock::Clock;
+use crate::decode::Decoder;
+use crate::detect::Rules;
+use crate::domain::id::RegionCode;
+use crate::http;
+use crate::http::calendar::Calendar;
+use crate::http::handles::{FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::ingest::connection::SessionSettings;
+use crate::ingest::session::{self, SessionParts};
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+use crate::pipeline::message::{Committed, Envelope};
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::read::Reader;
+use crate::sweep;
+use crate::writer::{Writer, WriterStatus};
+use settings::Settings;
+
+/// Messages between the sessions and the writer; a session that finds it full stops reading, and the broker holds the
+/// rest (DESIGN.md P8).
+const QUEUE: usize = 16_384;
+
+/// Actions of people that may wait for their turn.
+const ACTIONS: usize = 64;
+
+/// Why the daemon ended, as far as its exit code tells it.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Exit code 75.
+    #[error(transparent)]
+    AlreadyRunning(StoreError),
+    /// Exit code 70.
+    #[error("storage lost: {0}. Nothing that was acknowledged is lost; see docs/OPERATIONS.md, Exit 70")]
+    StorageLost(StoreError),
+    /// Exit code 1.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// What can be seen of a daemon that has started.
+pub struct Running {
+    pub http: SocketAddr,
+    pub status: Arc<WriterStatus>,
+    pub reader: Reader,
+    pub links: Vec<Arc<LinkStatus>>,
+}
+
+/// Opens the file, and says which of the exit codes its failure means.
+///
+/// # Errors
+/// [`AppError::AlreadyRunning`], [`AppError::StorageLost`].
+pub async fn open_pipeline(
+    settings: &Settings,
+    decoder: Arc<Decoder>,
+    clock: &dyn Clock,
+) -> Result<Pipeline, AppError> {
+    let store = Store::open(&settings.store).await.map_err(|error| match error {
+        StoreError::AlreadyRunning { .. } => AppError::AlreadyRunning(error),
+        error => AppError::StorageLost(error),
+    })?;
+    let rules = Rules::new(&settings.rules, &settings.zone);
+    Pipeline::open(store, decoder, &settings.rules, rules, clock.now()).await.map_err(AppError::StorageLost)
+}
+
+/// The decoder of these settings.
+///
+/// # Errors
+/// A mapping that cannot be used.
+pub fn decoder(settings: &Settings) -> anyhow::Result<Arc<Decoder>> {
+    let regions: Vec<RegionCode> = settings.sessions.iter().map(|session| session.region.clone()).collect();
+    Ok(Arc::new(Decoder::new(&settings.mappings, &regions)?))
+}
+
+/// Runs the daemon until `shutdown` turns true, then drains: sessions take nothing new, what they took is committed
+/// and acknowledged, the file is closed. `started` is told once everything is up.
+///
+/// # Errors
+/// [`AppError`] says which exit code it means.
+pub async fn run(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    listener: TcpListener,
+    shutdown: watch::Receiver<bool>,
+    started: impl FnOnce(Running),
+) -> Result<(), AppError> {
+    let decoder = decoder(&settings)?;
+    let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
+    let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
+    let address = listener.local_addr().context("the address of the HTTP listener")?;
+    let metrics = Arc::new(Metrics::new());
+    let status = Arc::new(WriterStatus::default());
+    let link = |session: &SessionSettings| Arc::new(LinkStatus::new(session.region.clone(), clock.now()));
+    let links: Vec<Arc<LinkStatus>> = settings.sessions.iter().map(link).collect();
+
+    let (messages, inbox) = mpsc::channel(QUEUE);
+    let (actions, asked) = mpsc::channel(ACTIONS);
+    let (ticks, time) = mpsc::channel(1);
+    // Whoever stops first stops all: a person, a lost store, a session that cannot go on.
+    let (stop, stopping) = watch::channel(false);
+
+    let wiring = Wiring { decoder, clock: Arc::clone(&clock), messages, stopping: stopping.clone() };
+    let (mut sessions, committed) = wiring.start_sessions(&settings.sessions, &links);
+    drop(wiring);
+    let writer = Writer {
+        pipeline,
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+        status: Arc::clone(&status),
+        links: links.clone(),
+        messages: inbox,
+        asked,
+        ticks: time,
+        sessions: committed,
+        shutdown: stopping.clone(),
+    };
+    let mut writing = tokio::spawn(writer.run());
+    let ticking = tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
+    let http = Http {
+        reader: reader.clone(),
+        metrics,
+        vitals: Arc::new(vitals::Daemon::new(&settings.names, &links, &status, &clock)),
+        clock,
+        actions,
+        calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
+        heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
+        firing_series: FIRING_SERIES,
+    };
+    let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
+    started(Running { http: address, status, reader: reader.clone(), links });
+
+    let ended = wait(shutdown, &mut writing, &mut sessions).await;
+    stop.send_replace(true);
+    while let Some(session) = sessions.join_next().await {
+        log_session(session);
+    }
+    let written = match ended {
+        Some(written) => written,
+        None => writing.await.context("the writer panicked")?,
+    };
+    ticking.abort();
+    if let Err(error) = serving.await.context("the HTTP server panicked")? {
+        tracing::warn!(%error, "the HTTP server ended badly");
+    }
+    reader.close().await;
+    written.map_err(AppError::StorageLost)
+}
+
+/// Waits for whoever stops first. A writer that ended says how.
+async fn wait(
+    shutdown: watch::Receiver<bool>,
+    writing: &mut tokio::task::JoinHandle<Result<(), StoreError>>,
+    sessions: &mut Sessions,
+) -> Option<Result<(), StoreError>> {
+    tokio::select! {
+        () = stopped(shutdown) => None,
+        written = writing => Some(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))),
+        Some(session) = sessions.join_next(), if !sessions.is_empty() => {
+            log_session(session);
+            None
+        }
+    }
+}
+
+fn log_session(ended: Result<Result<(), session::SessionError>, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "an MQTT session cannot go on"),
+        Err(error) => tracing::error!(%error, "an MQTT session panicked"),
+    }
+}
+
+/// Completes when the flag turns true, or nobody can turn it any more.
+async fn stopped(mut flag: watch::Receiver<bool>) {
+    drop(flag.wait_for(|stop| *stop).await);
+}
+
+/// What all sessions are wired to.
+struct Wiring {
+    decoder: Arc<Decoder>,
+    clock: Arc<dyn Clock>,
+    messages: mpsc::Sender<Envelope>,
+    stopping: watch::Receiver<bool>,
+}
+
+type Sessions = JoinSet<Result<(), session::SessionError>>;
+
+impl Wiring {
+    /// Starts a session per region; the senders tell each what is on disk.
+    fn start_sessions(
+        &self,
+        settings: &[SessionSettings],
+        links: &[Arc<LinkStatus>],
+    ) -> (Sessions, Vec<mpsc::UnboundedSender<Committed>>) {
+        let mut sessions = JoinSet::new();
+        let mut senders = Vec::new();
+        for (index, (settings, status)) in settings.iter().zip(links).enumerate() {
+            let (sender, committed) = mpsc::unbounded_channel();
+            senders.push(sender);
+            let parts = SessionParts {
+                index,
+                decoder: Arc::clone(&self.decoder),
+                clock: Arc::clone(&self.clock),
+                out: self.messages.clone(),
+                committed,
+                status: Arc::clone(status),
+                shutdown: self.stopping.clone(),
+            };
+            sessions.spawn(session::run(settings.clone(), parts));
+        }
+        (sessions, senders)
+    }
+}

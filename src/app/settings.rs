@@ -1,0 +1,79 @@
+//! The whole configuration: each section is read by the room that owns it, and every fault is told at once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use crate::config::sections::{self, Region};
+use crate::config::{ConfigError, Document};
+use crate::decode::Decoder;
+use crate::decode::settings::MappingSettings;
+use crate::detect;
+use crate::domain::id::RegionCode;
+use crate::ingest::connection::SessionSettings;
+
+/// What the daemon is told by its file.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub store: PathBuf,
+    pub listen: std::net::SocketAddr,
+    pub zone: TimeZone,
+    pub sessions: Vec<SessionSettings>,
+    /// What people call each region.
+    pub names: HashMap<RegionCode, String>,
+    pub mappings: Vec<MappingSettings>,
+    pub rules: detect::Settings,
+}
+
+impl Settings {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Every fault of the file, each with its line and key.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let mut document = Document::load(path)?;
+        let settings = Self::read(&mut document);
+        document.finish()?;
+        Ok(settings)
+    }
+
+    /// Reads a document; faults gather in it.
+    #[must_use]
+    pub fn read(document: &mut Document) -> Self {
+        let sections::Settings { store, http, display, regions } = sections::Settings::read(document);
+        let rules: detect::Settings = document.section("rules");
+        for (key, problem) in rules.problems() {
+            document.refuse(&format!("rules.{key}"), problem);
+        }
+        let mappings: Vec<MappingSettings> = document.list("mapping");
+        let codes: Vec<RegionCode> = regions.iter().map(|region| region.code.clone()).collect();
+        if let Err(error) = Decoder::new(&mappings, &codes) {
+            document.refuse(&format!("mapping.{}.{}", error.index, error.key), error.problem);
+        }
+        Self {
+            store: store.path,
+            listen: http.listen,
+            zone: display.zone().unwrap_or(TimeZone::UTC),
+            names: regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect(),
+            sessions: regions.into_iter().map(session).collect(),
+            mappings,
+            rules,
+        }
+    }
+}
+
+fn session(region: Region) -> SessionSettings {
+    SessionSettings {
+        username: region.username,
+        password_file: region.password_file,
+        ca_file: region.ca_file,
+        cert_file: region.cert_file,
+        key_file: region.key_file,
+        receive_maximum: region.receive_maximum,
+        keep_alive_seconds: region.keep_alive_seconds,
+        ack_username: region.ack_username,
+        ack_password_file: region.ack_password_file,
+        ..SessionSettings::new(region.code, region.broker, region.client_id)
+    }
+}

@@ -1,0 +1,205 @@
+//! `simulate` and `replay`: publishers of a made-up city and of a real log, for any broker.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::broker::BrokerUrl;
+use crate::clock::{Clock, SystemClock};
+use crate::domain::id::{PublisherId, RegionCode};
+use crate::domain::time::Timestamp;
+use crate::simulate::city::{self, City, CitySettings};
+use crate::simulate::controllers::{self, SimulationSettings};
+use crate::simulate::publisher::{PublisherSettings, Tally};
+use crate::simulate::registry_csv;
+use crate::simulate::replay::{self, ReplaySettings};
+use crate::simulate::status_log::{LogMap, MAP_HELP};
+use crate::simulate::story::StorySettings;
+
+use super::stop;
+
+/// How a publisher reaches its broker.
+#[derive(Debug, Args)]
+pub struct BrokerArgs {
+    /// The broker: mqtt://host[:1883] or mqtts://host[:8883]
+    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
+    broker: BrokerUrl,
+    /// User at the broker
+    #[arg(long)]
+    username: Option<String>,
+    /// File that holds the user's password
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Authority of the broker's certificate (PEM), for mqtts
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+impl BrokerArgs {
+    fn connection(self) -> PublisherSettings {
+        let BrokerUrl { tls, host, port } = self.broker;
+        let Self { username, password_file, ca_file, .. } = self;
+        PublisherSettings { host, port, tls, username, password_file, ca_file }
+    }
+}
+
+/// The made-up city.
+#[derive(Debug, Args)]
+pub struct CityArgs {
+    /// Units of the city
+    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub units: u32,
+    /// Same seed, same city and same happenings
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// How many times faster than life things happen; every message still carries the true time
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+}
+
+impl CityArgs {
+    /// The registry of the city as of `now`.
+    ///
+    /// # Errors
+    /// None that an argument within its bounds can cause.
+    pub fn city(&self, region: RegionCode, now: Timestamp) -> anyhow::Result<City> {
+        let day = jiff::Timestamp::from_millisecond(now.0).context("the clock")?;
+        let today = jiff::tz::TimeZone::UTC.to_datetime(day).date();
+        Ok(city::build(&CitySettings { units: self.units as usize, seed: self.seed, region, today })?)
+    }
+
+    /// What happens in it from `start` on, after 30 days of past.
+    #[must_use]
+    pub const fn story(&self, start: Timestamp) -> StorySettings {
+        StorySettings { seed: self.seed, start, speed: self.speed, history_days: 30 }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.01..=10_000.0).contains(&speed) => Ok(speed),
+        _ => Err("must be a number from 0.01 to 10000".to_owned()),
+    }
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  liftwatch simulate --units 100 --registry units.csv\n  liftwatch import units units.csv --config liftwatch.toml\n  liftwatch simulate --units 100 --broker mqtt://127.0.0.1:1883"
+)]
+pub struct SimulateArgs {
+    #[command(flatten)]
+    city: CityArgs,
+    #[command(flatten)]
+    broker: BrokerArgs,
+    /// Region of the units
+    #[arg(long, default_value = "350582")]
+    region: RegionCode,
+    /// When the live stream begins, RFC 3339 with a zone; the same start makes the same messages [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    start: Option<Timestamp>,
+    /// Writes the city's registry to this file, and publishes nothing
+    #[arg(long, value_name = "FILE.csv")]
+    registry: Option<PathBuf>,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).map_err(|error| error.to_string())
+}
+
+/// Publishes the city until a signal.
+///
+/// # Errors
+/// The broker cannot be reached, or the file cannot be written.
+pub async fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
+    let clock = SystemClock::new();
+    let start = args.start.unwrap_or_else(|| clock.now());
+    let city = args.city.city(args.region, start)?;
+    if let Some(file) = args.registry {
+        write_registry(&city, &file)?;
+        println!("{} units written to {}", city.units.len(), file.display());
+        return Ok(());
+    }
+    let stopping = stop::on_signals()?;
+    let tally = Arc::new(Tally::default());
+    let settings = SimulationSettings {
+        connection: args.broker.connection(),
+        story: args.city.story(start),
+        client_prefix: "liftwatch-simulate".to_owned(),
+    };
+    controllers::run(&city, settings, &|| clock.now(), Arc::clone(&tally), stopping).await?;
+    println!("{} messages published, {} taken by the broker", tally.sent(), tally.acknowledged());
+    Ok(())
+}
+
+/// Writes a city's registry as `import units` reads it.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_registry(city: &City, file: &std::path::Path) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", file.display());
+    let out = std::fs::File::create(file).with_context(failed)?;
+    registry_csv::write(&city.units, out).with_context(failed)
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  liftwatch replay log.csv --registry units.csv\n  liftwatch import units units.csv --config liftwatch.toml\n  liftwatch replay log.csv --broker mqtt://127.0.0.1:1883"
+)]
+pub struct ReplayArgs {
+    /// The log
+    #[arg(value_name = "FILE.csv")]
+    file: PathBuf,
+    #[arg(long, value_name = "MAP", default_value = WMATA, help = "What the columns and categories mean", long_help = MAP_HELP)]
+    map: LogMap,
+    #[command(flatten)]
+    broker: BrokerArgs,
+    /// Region of the units
+    #[arg(long, default_value = "350582")]
+    region: RegionCode,
+    /// Publisher of the units
+    #[arg(long, default_value = "replay")]
+    publisher: PublisherId,
+    /// Times faster than the log; 0 is as fast as the broker takes it
+    #[arg(long, default_value_t = 0.0)]
+    speed: f64,
+    /// Writes a registry with the log's units to this file, and publishes nothing
+    #[arg(long, value_name = "FILE.csv")]
+    registry: Option<PathBuf>,
+}
+
+/// The public log that DOMAIN names, which many will try first.
+const WMATA: &str = "unit=unit,time=time,category=category,symptom=symptom,raised=BROKEN,cleared=ON,inspection=INSPECTION,out_of_service=OFF,out_of_service=REHAB";
+
+/// Publishes the log.
+///
+/// # Errors
+/// A bad line of the log, before anything is sent; a broker that takes less than all of it.
+pub async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
+    if !(args.speed.is_finite() && args.speed >= 0.0) {
+        bail!("--speed must be 0 or more");
+    }
+    let settings = ReplaySettings {
+        file: args.file,
+        map: args.map,
+        connection: args.broker.connection(),
+        region: args.region,
+        publisher: args.publisher,
+        speed: args.speed,
+    };
+    if let Some(out) = args.registry {
+        let units = replay::write_registry(&settings, &out)?;
+        println!("{units} units written to {}", out.display());
+        return Ok(());
+    }
+    let stopping = stop::on_signals()?;
+    let done = replay::run(&settings, Arc::new(Tally::default()), stopping).await?;
+    println!(
+        "{} rows of {} units, {} messages, {} taken by the broker",
+        done.rows, done.units, done.messages, done.acknowledged
+    );
+    Ok(())
+}

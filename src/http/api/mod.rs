@@ -1,0 +1,36 @@
+//! The JSON API under /api/v1: keyset pages, times in UTC with milliseconds, problem details. One file per noun.
+
+pub mod wire;
+
+pub mod live;
+
+pub mod visits;
+
+pub mod alerts;
+
+pub mod events;
+
+pub mod units;
+
+pub mod quarantine;
+
+pub mod gaps;
+
+pub mod openapi;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::handles::Http;
+
+/// Every route of the API.
+pub fn routes() -> Router<Arc<Http>> {
+    Router::new()
+        .merge(alerts::routes())
+        .merge(events::routes())
+        .merge(units::routes())
+        .merge(quarantine::routes())
+        .merge(gaps::routes())
+        .merge(openapi::routes())
+}

@@ -1,0 +1,52 @@
+//! `/api/v1/openapi.json`: the API as a document that a client or a fuzzer can be made from.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::OpenApi;
+
+use crate::http::handles::Http;
+
+/// Every operation; schemas come with them.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "liftwatch", description = "A city's lifts: alerts with evidence, events, units, gaps, refused messages."),
+    paths(
+        super::alerts::list,
+        super::alerts::one,
+        super::alerts::release,
+        super::events::list,
+        super::units::list,
+        super::units::one,
+        super::units::import,
+        super::units::unregistered,
+        super::gaps::list,
+        super::quarantine::list,
+        super::quarantine::one,
+        super::quarantine::export,
+        crate::http::health::healthy,
+        crate::http::health::ready,
+    ),
+    tags(
+        (name = "alerts", description = "what rules concluded, with what proves it"),
+        (name = "events", description = "what units told"),
+        (name = "units", description = "the registry and what each unit last told"),
+        (name = "gaps", description = "event numbers that never came"),
+        (name = "quarantine", description = "messages that were refused, and why"),
+        (name = "operation", description = "whether the daemon does its work"),
+    )
+)]
+struct Document;
+
+static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| Document::openapi().to_json().expect("the document is made of plain texts and numbers"));
+
+/// The routes of this file.
+pub fn routes() -> Router<Arc<Http>> {
+    Router::new().route(
+        "/api/v1/openapi.json",
+        get(|| async { ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()) }),
+    )
+}

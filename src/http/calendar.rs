@@ -1,0 +1,59 @@
+//! Days and years where people read: in the zone of `[display] time_zone`. Asks no clock.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{ToSpan, Unit};
+
+use crate::domain::time::Timestamp;
+
+/// The zone in which pages show times, and the age from which a unit counts as over age.
+#[derive(Debug, Clone)]
+pub struct Calendar {
+    pub zone: TimeZone,
+    /// Years since the date of use, as `[rules.over_age] limit_years` has them.
+    pub over_age_years: u8,
+}
+
+impl Calendar {
+    /// Civil time in the zone; a time that no calendar has is the start of 1970.
+    fn civil(&self, at: Timestamp) -> DateTime {
+        self.zone.to_datetime(jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    /// The last day of first use that makes a unit over age at `now`, as `yyyy-mm-dd`.
+    #[must_use]
+    pub fn over_age_since(&self, now: Timestamp) -> String {
+        let today = self.civil(now).date();
+        today.checked_sub(i64::from(self.over_age_years).years()).unwrap_or(today).to_string()
+    }
+
+    /// Whole years from `since` (`yyyy-mm-dd`) to `now`; `None` if it is no date or lies ahead.
+    #[must_use]
+    pub fn years_in_use(&self, since: &str, now: Timestamp) -> Option<i16> {
+        let since: Date = since.parse().ok()?;
+        let years = since.until((Unit::Year, self.civil(now).date())).ok()?.get_years();
+        (years >= 0).then_some(years)
+    }
+
+    /// `2026-11-24 14:05:03` in the zone.
+    #[must_use]
+    pub fn local(&self, at: Timestamp) -> String {
+        self.civil(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_over_age_on_the_day_that_completes_fifteen_years() {
+        let calendar = Calendar { zone: TimeZone::fixed(jiff::tz::offset(8)), over_age_years: 15 };
+        let now = Timestamp::parse("2026-11-23T16:30:00Z").unwrap();
+        assert_eq!(calendar.over_age_since(now), "2011-11-24");
+        assert_eq!(calendar.years_in_use("2011-11-24", now), Some(15));
+        assert_eq!(calendar.years_in_use("2011-11-25", now), Some(14));
+        assert_eq!(calendar.years_in_use("2031-01-01", now), None);
+        assert_eq!(calendar.local(now), "2026-11-24 00:30:00");
+    }
+}

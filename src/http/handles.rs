@@ -1,0 +1,32 @@
+//! What every handler works with, handed in by whoever opens the door.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::calendar::Calendar;
+use super::vitals::Vitals;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::pipeline::action::Asked;
+use crate::store::read::Reader;
+
+/// What the handlers work with.
+pub struct Http {
+    pub reader: Reader,
+    pub metrics: Arc<Metrics>,
+    pub vitals: Arc<dyn Vitals>,
+    pub clock: Arc<dyn Clock>,
+    /// The door for people's actions.
+    pub actions: mpsc::Sender<Asked>,
+    pub calendar: Calendar,
+    /// A unit heard within this many milliseconds counts as heard (three heartbeats by default, and the flush).
+    pub heard_within: i64,
+    /// Firing alerts that get a series of their own in /metrics (1,000 by default).
+    pub firing_series: u32,
+}
+
+/// Milliseconds that a unit's last word may be on its way into the database: the flush every 5 s, and a slow one.
+pub const FLUSH_ALLOWANCE: i64 = 10_000;
+/// [`Http::firing_series`] unless configured.
+pub const FIRING_SERIES: u32 = 1_000;

@@ -1,0 +1,223 @@
+//! Every phrase of the pages in Chinese and English, and the words for codes; nothing here is about one request.
+
+/// A language of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Zh,
+    En,
+}
+
+macro_rules! phrases {
+    ($($name:ident: $zh:literal, $en:literal;)+) => {
+        /// The phrases of one language.
+        #[derive(Debug)]
+        pub struct Phrases { $(pub $name: &'static str),+ }
+
+        static ZH: Phrases = Phrases { $($name: $zh),+ };
+        static EN: Phrases = Phrases { $($name: $en),+ };
+    };
+}
+
+phrases! {
+    brand: "电梯监察", "Liftwatch";
+    skip: "跳到正文", "Skip to content";
+    city: "全市", "City";
+    alerts: "报警", "Alerts";
+    units: "电梯", "Units";
+    quarantine: "隔离区", "Quarantine";
+    other_language: "English", "中文";
+    heard: "在线", "Heard";
+    of_units: "共", "of";
+    firing: "正在报警", "Firing alerts";
+    over_age: "超年限", "Over age";
+    silent: "失联", "Silent";
+    unmonitored: "未接入监测", "Unmonitored";
+    unmonitored_note: "从未发来状态，不判断是否失联", "never sent a state, so silence says nothing";
+    quarantined: "隔离的消息", "Refused messages";
+    unregistered: "未登记的电梯", "Unregistered units";
+    open_gaps: "证据缺口", "Evidence gaps";
+    by_rule: "按规则统计", "Firing by rule";
+    newest: "最新报警", "Newest alerts";
+    all_alerts: "查看全部报警", "All alerts";
+    none_firing: "目前没有报警。", "Nothing fires now.";
+    regions: "区域与数据连接", "Regions and links";
+    region: "区域", "Region";
+    link: "数据连接", "Broker link";
+    connected: "已连接", "Connected";
+    disconnected: "已断开", "Down";
+    not_configured: "未配置", "Not configured";
+    last_commit: "最近落盘", "Last commit";
+    never: "尚无", "none yet";
+    storage_fault: "数据无法写入", "Storage takes no writes";
+    shown_at: "页面时间", "Page made";
+    refreshes: "每 10 秒自动刷新", "refreshes every 10 seconds";
+    time_zone: "当地时间", "Local time";
+    severity: "级别", "Severity";
+    rule: "规则", "Rule";
+    unit: "电梯", "Unit";
+    site: "位置", "Place";
+    since: "开始", "Since";
+    until: "结束", "Until";
+    until_if_nothing: "若无新事件，将于此时解除", "ends then if nothing new happens";
+    by_person_only: "须由人员确认解除", "ends only when a person confirms";
+    state: "状态", "State";
+    summary: "摘要", "Summary";
+    any: "全部", "any";
+    filter: "筛选", "Filter";
+    clear: "清除", "Clear";
+    next_page: "下一页", "Next page";
+    nothing_found: "没有符合条件的记录。", "Nothing matches.";
+    evidence: "证据", "Evidence";
+    evidence_none: "此规则依据登记信息，无事件证据。", "This rule rests on the registry; there are no events to show.";
+    evidence_missing: "编号不在库中", "This id is not in the database";
+    basis: "依据", "Basis";
+    version: "规则版本", "Rule version";
+    recorded: "记录时间", "Recorded";
+    late: "补录：记录时已结束，未通知任何人", "Recorded late: it was over before it was recorded, and nobody was told";
+    withdrawn_note: "已撤回：迟到的事实表明条件并未成立", "Withdrawn: a late fact showed that the condition had not held";
+    superseded_by: "由此报警取代", "Replaced by";
+    transitions: "变更经过", "What happened to it";
+    what: "事项", "What";
+    when: "时间", "When";
+    details: "详情", "Details";
+    id: "编号", "Id";
+    received: "收到时间", "Received";
+    clock_suspect: "对方时钟超前，按收到时间计", "its clock runs ahead; counted by time of receipt";
+    landing: "楼层", "landing";
+    vendor_code: "厂家代码", "vendor code";
+    moving: "运行中", "moving";
+    stopped: "停止", "stopped";
+    occupied: "轿内有人", "occupied";
+    empty_car: "轿内无人", "empty";
+    visit: "维保", "Visit";
+    gap: "缺口", "Gap";
+    missing_numbers: "缺少序号", "Missing";
+    search: "编号、小区、地址、单位", "Id, site, address, firm";
+    search_button: "查找", "Search";
+    heard_at: "最近在线", "Last heard";
+    age: "使用年限", "In use";
+    years: "年", "years";
+    registered: "登记信息", "Registry";
+    registration_code: "注册代码", "Registration code";
+    address: "地址", "Address";
+    kind: "类型", "Kind";
+    maker: "制造单位", "Maker";
+    model: "型号", "Model";
+    in_service_since: "启用日期", "In service since";
+    owner: "使用单位", "Owner";
+    maintainer: "维保单位", "Maintainer";
+    publisher: "数据来源", "Publisher";
+    stops: "层站", "Stops";
+    last_inspection: "上次检验", "Last inspection";
+    interval: "维保周期", "Visit interval";
+    days: "天", "days";
+    live: "实时状态", "Live state";
+    live_none: "从未发来状态。", "It has never sent a state.";
+    live_age: "最多延迟 30 秒", "up to 30 s old";
+    counts: "事件次数", "Events counted";
+    days_30: "近 30 天", "30 days";
+    days_90: "近 90 天", "90 days";
+    open_alerts: "未解除的报警", "Open alerts";
+    past_alerts: "已解除的报警", "Resolved alerts";
+    events: "事件", "Events";
+    visits: "维保记录", "Visits";
+    gaps: "证据缺口", "Evidence gaps";
+    none: "无", "none";
+    yes: "是", "yes";
+    no: "否", "no";
+    unknown: "不明", "unknown";
+    open: "未补齐", "open";
+    reason: "原因", "Reason";
+    topic: "主题", "Topic";
+    size: "字节", "Bytes";
+    payload: "内容（前 4 KiB）", "Payload (first 4 KiB)";
+    payload_hex: "不是 UTF-8 文本，按十六进制显示", "Not UTF-8 text; shown in hex";
+    export: "导出全部（JSON Lines）", "Export all (JSON Lines)";
+    quarantine_note: "被拒收的消息都在这里，不会丢失。", "Every refused message is here; nothing is dropped.";
+    messages: "消息数", "Messages";
+    problem: "无法显示此页", "This page cannot be shown";
+    back_home: "回到全市", "Back to the city";
+    as_json: "JSON", "JSON";
+    history_newest: "最新 50 条", "newest 50";
+}
+
+impl Language {
+    /// The phrases of this language.
+    #[must_use]
+    pub fn phrases(self) -> &'static Phrases {
+        match self {
+            Self::Zh => &ZH,
+            Self::En => &EN,
+        }
+    }
+
+    /// What the `lang` attribute says.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+
+    /// What the query and the cookie say.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Zh => "zh",
+            Self::En => "en",
+        }
+    }
+
+    /// The language that `?lang=` or the cookie names.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        match code {
+            "zh" => Some(Self::Zh),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Zh => Self::En,
+            Self::En => Self::Zh,
+        }
+    }
+
+    /// A code of a closed list in this language; a code that has no word yet is shown as it is.
+    #[must_use]
+    pub fn word(self, list: &str, code: &str) -> String {
+        match super::words::find(list, code) {
+            Some((zh, en)) => if self == Self::Zh { zh } else { en }.to_owned(),
+            None => code.to_owned(),
+        }
+    }
+}
+
+/// The language of a reader: the query's, else the cookie's, else the first of Accept-Language that we have, else Chinese.
+#[must_use]
+pub fn negotiate(query: Option<&str>, cookies: &str, accept: &str) -> Language {
+    let cookie = cookies.split(';').filter_map(|pair| pair.trim().strip_prefix("lang=")).find_map(Language::named);
+    let accepted = accept.split(',').filter_map(|range| {
+        let tag = range.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        Language::named(tag.split('-').next().unwrap_or(""))
+    });
+    query.and_then(Language::named).or(cookie).or(accepted.into_iter().next()).unwrap_or(Language::Zh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_wins_over_the_cookie_and_the_cookie_over_the_browser() {
+        assert_eq!(negotiate(Some("en"), "lang=zh", "zh"), Language::En);
+        assert_eq!(negotiate(Some("fr"), "a=b; lang=en", "zh"), Language::En);
+        assert_eq!(negotiate(None, "", "fr-FR, en-GB;q=0.8, zh;q=0.5"), Language::En);
+        assert_eq!(negotiate(None, "", "fr"), Language::Zh);
+    }
+}

@@ -1,0 +1,31 @@
+//! What the running parts say of themselves: the links to the brokers, and the writing side of the store.
+
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+
+/// How one region's broker link stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub region: String,
+    /// The region's name for people.
+    pub name: String,
+    /// `None` while connected; else for how long it is down, by the monotonic clock.
+    pub down_for: Option<Duration>,
+}
+
+/// How the store's writing side stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Storage {
+    /// Why nothing can be written, while that is so.
+    pub fault: Option<String>,
+    pub last_commit: Option<Timestamp>,
+}
+
+/// What the running parts say of themselves; the room that wires them answers.
+pub trait Vitals: Send + Sync {
+    /// Every region's link, in the order of the configuration.
+    fn links(&self) -> Vec<Link>;
+    /// The writing side of the store.
+    fn storage(&self) -> Storage;
+}

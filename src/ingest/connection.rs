@@ -1,0 +1,266 @@
+//! From a region's settings to MQTT options: credentials, TLS and the limits that keep a session alive.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rumqttc::{
+    AckMode, BrokerSessionResumePolicy, IncomingPacketSizeLimit, MqttOptions, SessionMode, TlsConfiguration, Transport,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::resume::NothingInFlight;
+use crate::broker::BrokerUrl;
+use crate::domain::id::RegionCode;
+
+/// The largest packet that the session takes. Far above the 64 KiB of a good payload, because a client that refuses a
+/// packet of a persistent session meets the same packet again at every connection, for ever.
+pub const MAX_PACKET_BYTES: u32 = 16 * 1024 * 1024;
+
+/// Application acks that may wait for the broker; about a minute of a busy city.
+const ACK_ROOM: usize = 16_384;
+
+/// Between two tries to connect: 0.1 to 5 s, so that a city of daemons does not come back as one.
+#[must_use]
+pub fn retry_delay() -> Duration {
+    Duration::from_millis(fastrand::u64(100..=5_000))
+}
+
+/// Everything that one region's session needs to reach its broker.
+#[derive(Debug, Clone)]
+pub struct SessionSettings {
+    pub region: RegionCode,
+    pub broker: BrokerUrl,
+    /// The session's name at the broker; no other client may use it.
+    pub client_id: String,
+    pub username: Option<String>,
+    pub password_file: Option<PathBuf>,
+    /// Certificates (PEM) that the broker's must lead to; the system's own where absent.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate and key (PEM), where the broker asks for them; both or neither.
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    /// Messages that the broker may send before the first is acknowledged; 4,096 to 8,192 (docs/decisions).
+    pub receive_maximum: u16,
+    /// Seconds of silence before a ping; a dead line is noticed within two.
+    pub keep_alive_seconds: u16,
+    /// Seconds that the broker keeps our session while we are away; `u32::MAX` is for ever.
+    pub session_expiry_seconds: u32,
+    /// Whether acks are published to `liftack/v1/...` after each commit.
+    pub application_ack: bool,
+    /// User of the client that publishes acks; the session's own where absent. A broker that names clients by their user
+    /// (mosquitto: `use_username_as_clientid`) needs another one here.
+    pub ack_username: Option<String>,
+    pub ack_password_file: Option<PathBuf>,
+}
+
+impl SessionSettings {
+    /// Settings for a broker without TLS or password, with the defaults that were measured to work.
+    #[must_use]
+    pub fn new(region: RegionCode, broker: BrokerUrl, client_id: String) -> Self {
+        Self {
+            region,
+            broker,
+            client_id,
+            username: None,
+            password_file: None,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            receive_maximum: 4096,
+            keep_alive_seconds: 30,
+            session_expiry_seconds: u32::MAX,
+            application_ack: true,
+            ack_username: None,
+            ack_password_file: None,
+        }
+    }
+}
+
+/// Why a session cannot even be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionSettingsError {
+    #[error("{key} {}: {source}", path.display())]
+    Unreadable { key: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{key} {}: {problem}", path.display())]
+    BadPem { key: &'static str, path: PathBuf, problem: String },
+    #[error("cert_file and key_file belong together: give both or neither")]
+    HalfClientCertificate,
+    #[error("password_file without username")]
+    PasswordWithoutUser,
+    #[error("ca_file, cert_file and key_file need a broker address that begins with mqtts://")]
+    TlsFilesWithoutTls,
+    #[error("cert_file needs ca_file: name the certificates that the broker's must lead to")]
+    ClientCertificateWithoutCa,
+    #[error("the system's certificates cannot be read ({0}); name the broker's in ca_file")]
+    SystemRoots(String),
+}
+
+/// Options of the session that receives: persistent, acknowledged by hand.
+///
+/// # Errors
+/// [`ConnectionSettingsError`] names the key and the file that is wrong.
+pub fn receiving_options(settings: &SessionSettings) -> Result<MqttOptions, ConnectionSettingsError> {
+    let user = Login { name: &settings.username, password: &settings.password_file };
+    let mut options = common_options(settings, settings.client_id.clone(), &user)?;
+    options.set_receive_maximum(Some(settings.receive_maximum.max(1)));
+    // Packet ids have 16 bits, so this many acknowledgements can never be waiting: no call on the client can block or fail.
+    options.set_request_channel_capacity(usize::from(u16::MAX) + 1024);
+    options.set_read_batch_size(128);
+    Ok(options)
+}
+
+/// Options of the second client, which publishes application acks and may lose them. It is as persistent as the first and
+/// acknowledges nothing: a broker that takes the two for one client would otherwise wipe the session, or count messages
+/// as taken that nobody has stored.
+///
+/// # Errors
+/// As [`receiving_options`].
+pub fn ack_options(settings: &SessionSettings) -> Result<MqttOptions, ConnectionSettingsError> {
+    let user = match &settings.ack_username {
+        Some(_) => Login { name: &settings.ack_username, password: &settings.ack_password_file },
+        None => Login { name: &settings.username, password: &settings.password_file },
+    };
+    let mut options = common_options(settings, format!("{}-ack", settings.client_id), &user)?;
+    options.set_request_channel_capacity(ACK_ROOM);
+    Ok(options)
+}
+
+struct Login<'a> {
+    name: &'a Option<String>,
+    password: &'a Option<PathBuf>,
+}
+
+fn common_options(
+    settings: &SessionSettings,
+    client_id: String,
+    login: &Login<'_>,
+) -> Result<MqttOptions, ConnectionSettingsError> {
+    let mut options = MqttOptions::new(client_id, (settings.broker.host.clone(), settings.broker.port));
+    options.set_keep_alive(settings.keep_alive_seconds);
+    options.set_connect_timeout(Duration::from_secs(10));
+    options.set_session_mode(SessionMode::Persistent);
+    options.set_session_expiry_interval(Some(settings.session_expiry_seconds));
+    // Our own memory of the session is the database; a fresh process must accept what the broker kept for it.
+    options.set_session_store(NothingInFlight);
+    options.set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
+    options.set_ack_mode(AckMode::Manual);
+    options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_PACKET_BYTES));
+    // Without it each small packet is a write of its own.
+    options.set_max_request_batch(256);
+    match (login.name, login.password) {
+        (Some(user), Some(file)) => {
+            options.set_credentials(user.clone(), read_password(file)?);
+        }
+        (Some(user), None) => {
+            options.set_username(user.clone());
+        }
+        (None, Some(_)) => return Err(ConnectionSettingsError::PasswordWithoutUser),
+        (None, None) => {}
+    }
+    if settings.broker.tls {
+        options.set_transport(Transport::tls_with_config(tls_configuration(settings)?));
+    } else if [&settings.ca_file, &settings.cert_file, &settings.key_file].iter().any(|file| file.is_some()) {
+        return Err(ConnectionSettingsError::TlsFilesWithoutTls);
+    }
+    Ok(options)
+}
+
+/// The file's bytes without one trailing line end, as editors leave it.
+fn read_password(file: &Path) -> Result<Vec<u8>, ConnectionSettingsError> {
+    let mut secret = read("password_file", file)?;
+    if secret.last() == Some(&b'\n') {
+        secret.pop();
+        if secret.last() == Some(&b'\r') {
+            secret.pop();
+        }
+    }
+    Ok(secret)
+}
+
+/// Parsed here rather than at each connection, so that a bad file is told at start and by its name.
+fn tls_configuration(settings: &SessionSettings) -> Result<TlsConfiguration, ConnectionSettingsError> {
+    let Some(ca_file) = &settings.ca_file else {
+        if settings.cert_file.is_some() || settings.key_file.is_some() {
+            return Err(ConnectionSettingsError::ClientCertificateWithoutCa);
+        }
+        return TlsConfiguration::try_default_rustls()
+            .map_err(|error| ConnectionSettingsError::SystemRoots(error.to_string()));
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates("ca_file", ca_file)? {
+        roots.add(certificate).map_err(|error| bad_pem("ca_file", ca_file, &error))?;
+    }
+    let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let config = match (&settings.cert_file, &settings.key_file) {
+        (None, None) => builder.with_no_client_auth(),
+        (Some(cert), Some(key_file)) => {
+            let chain = certificates("cert_file", cert)?;
+            let key = PrivateKeyDer::from_pem_slice(&read("key_file", key_file)?)
+                .map_err(|error| bad_pem("key_file", key_file, &error))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| bad_pem("key_file", key_file, &error))?
+        }
+        _ => return Err(ConnectionSettingsError::HalfClientCertificate),
+    };
+    Ok(TlsConfiguration::from(config))
+}
+
+fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectionSettingsError> {
+    let pem = read(key, file)?;
+    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|error| bad_pem(key, file, &error))?;
+    if found.is_empty() {
+        return Err(bad_pem(key, file, &"no PEM certificate in it"));
+    }
+    Ok(found)
+}
+
+fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, ConnectionSettingsError> {
+    std::fs::read(file).map_err(|source| ConnectionSettingsError::Unreadable { key, path: file.to_owned(), source })
+}
+
+fn bad_pem(key: &'static str, file: &Path, problem: &dyn std::fmt::Display) -> ConnectionSettingsError {
+    ConnectionSettingsError::BadPem { key, path: file.to_owned(), problem: problem.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(broker: &str) -> SessionSettings {
+        SessionSettings::new(RegionCode::new("350582").unwrap(), broker.parse().unwrap(), "test".to_owned())
+    }
+
+    #[test]
+    fn names_the_key_and_the_file_that_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("empty.pem");
+        std::fs::write(&file, "").unwrap();
+        let mut bad = settings("mqtts://localhost");
+        bad.ca_file = Some(file.clone());
+        let told = receiving_options(&bad).err().unwrap().to_string();
+        assert_eq!(told, format!("ca_file {}: no PEM certificate in it", file.display()));
+
+        let mut missing = settings("mqtt://localhost");
+        missing.username = Some("daemon".to_owned());
+        missing.password_file = Some(dir.path().join("absent"));
+        assert!(receiving_options(&missing).err().unwrap().to_string().starts_with("password_file "));
+    }
+
+    #[test]
+    fn a_password_loses_one_line_end_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        for (written, read) in [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a ", "a ")] {
+            std::fs::write(&file, written).unwrap();
+            assert_eq!(read_password(&file).unwrap(), read.as_bytes());
+        }
+    }
+
+    #[test]
+    fn refuses_tls_files_without_tls() {
+        let mut odd = settings("mqtt://localhost");
+        odd.ca_file = Some("/nowhere".into());
+        assert!(matches!(receiving_options(&odd), Err(ConnectionSettingsError::TlsFilesWithoutTls)));
+    }
+}

@@ -1,0 +1,111 @@
+//! Events as they were told: the list by unit, type and time, and one by its id.
+
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{Page, ReadError, Reader};
+
+/// Columns of an event; every query of events begins with this.
+const SELECT: &str = "select id, unit, publisher, type as kind, code, vendor_code, mode, landing, moving, occupied, at, ts, received_at, \
+     clock_suspect, boot, seq, origin, extra from event where true";
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct EventRow {
+    pub id: String,
+    pub unit: String,
+    pub publisher: String,
+    pub kind: String,
+    pub code: Option<String>,
+    pub vendor_code: Option<String>,
+    pub mode: Option<String>,
+    pub landing: Option<String>,
+    pub moving: Option<bool>,
+    pub occupied: Option<bool>,
+    /// When it counts for rules.
+    pub at: i64,
+    /// What the sender's clock said.
+    pub ts: i64,
+    pub received_at: i64,
+    pub clock_suspect: bool,
+    pub boot: Option<String>,
+    pub seq: Option<i64>,
+    pub origin: String,
+    /// JSON object of fields that we do not know.
+    pub extra: Option<String>,
+}
+
+/// Which events, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    pub unit: Option<String>,
+    pub kind: Option<String>,
+    /// `at` from here on, in milliseconds.
+    pub from: Option<i64>,
+    /// `at` before this, in milliseconds.
+    pub to: Option<i64>,
+    pub after: Option<String>,
+    pub limit: u32,
+}
+
+impl Reader {
+    /// A page of events: of one unit in order of when they count, of all units in order of their ids, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSuchPlace`] if `after` names no event, else why the database gave no answer.
+    pub async fn events(&self, filter: &EventFilter) -> Result<Page<EventRow>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        page(&mut snapshot.tx, filter).await
+    }
+}
+
+/// The page that `filter` asks for, on a connection that is already reading.
+pub(super) async fn page(tx: &mut SqliteConnection, filter: &EventFilter) -> Result<Page<EventRow>, ReadError> {
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    if let Some(kind) = &filter.kind {
+        query.push(" and type = ").push_bind(kind.clone());
+    }
+    if let Some(from) = filter.from {
+        query.push(" and at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        query.push(" and at < ").push_bind(to);
+    }
+    let after = match &filter.after {
+        Some(id) => Some(one(tx, id).await?.ok_or_else(|| ReadError::NoSuchPlace(id.clone()))?),
+        None => None,
+    };
+    // Each order is one that an index already has; another one would sort the whole table for every page.
+    if let Some(unit) = &filter.unit {
+        query.push(" and unit = ").push_bind(unit.clone());
+        if let Some(after) = after {
+            query.push(" and (at, id) < (").push_bind(after.at).push(", ").push_bind(after.id).push(")");
+        }
+        query.push(" order by at desc, id desc");
+    } else {
+        if let Some(after) = after {
+            query.push(" and id < ").push_bind(after.id);
+        }
+        query.push(" order by id desc");
+    }
+    query.push(" limit ").push_bind(i64::from(filter.limit) + 1);
+    let rows = query.build_query_as::<EventRow>().fetch_all(tx).await?;
+    Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
+}
+
+/// One event by its id.
+pub(super) async fn one(tx: &mut SqliteConnection, id: &str) -> Result<Option<EventRow>, ReadError> {
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    query.push(" and id = ").push_bind(id.to_owned());
+    Ok(query.build_query_as::<EventRow>().fetch_optional(tx).await?)
+}
+
+/// How often each type of event befell a unit since `from`, in the order of the types' names.
+pub(super) async fn counts(tx: &mut SqliteConnection, unit: &str, from: i64) -> Result<Vec<(String, i64)>, ReadError> {
+    let rows =
+        sqlx::query_as("select type, count(*) from event where unit = $1 and at >= $2 group by type order by type")
+            .bind(unit)
+            .bind(from)
+            .fetch_all(tx)
+            .await?;
+    Ok(rows)
+}

@@ -1,0 +1,110 @@
+//! What /metrics says of the city, read from the database at each scrape and never counted in process.
+
+use sqlx::Row;
+
+use super::{ReadError, Reader};
+
+/// One firing alert as a series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiringRow {
+    pub rule: String,
+    pub severity: String,
+    pub unit: String,
+    pub site: String,
+    pub maintainer: String,
+}
+
+/// Everything that the domain gauges need, from one snapshot.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Gauges {
+    /// (region, kind, units)
+    pub units: Vec<(String, String, i64)>,
+    /// (region, heard lately, over age, maintenance overdue)
+    pub regions: Vec<(String, i64, i64, i64)>,
+    /// (rule, severity, state, region, alerts)
+    pub alerts: Vec<(String, String, String, String, i64)>,
+    /// The worst first, then the oldest; at most as many as were asked for.
+    pub firing: Vec<FiringRow>,
+    /// (state, region, hazards)
+    pub hazards: Vec<(String, String, i64)>,
+    pub outbox_entries: i64,
+    /// Milliseconds; `None` when nothing waits.
+    pub outbox_oldest: Option<i64>,
+    pub database_bytes: i64,
+    pub wal_bytes: i64,
+}
+
+impl Reader {
+    /// Reads the gauges. `heard_since` and `now` are milliseconds, `old_since` a civil date; `firing` caps the firing alerts.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn gauges(&self, now: i64, heard_since: i64, old_since: &str, firing: u32) -> Result<Gauges, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let tx = &mut *snapshot.tx;
+        let units =
+            sqlx::query_as("select region, kind, count(*) from unit group by region, kind order by region, kind")
+                .fetch_all(&mut *tx)
+                .await?;
+        // A unit without any visit is not overdue: no data is not a finding (P6), and the registry tells no first date.
+        let regions = sqlx::query_as(
+            "select u.region, coalesce(sum(l.heard_at >= $1), 0), coalesce(sum(u.in_service_since <= $2), 0), \
+             coalesce(sum((select max(v.started_at) from visit v where v.unit = u.id) + u.maintenance_interval_days * 86400000 < $3), 0) \
+             from unit u left join unit_live l on l.unit = u.id group by u.region order by u.region",
+        )
+        .bind(heard_since)
+        .bind(old_since)
+        .bind(now)
+        .fetch_all(&mut *tx)
+        .await?;
+        let alerts = sqlx::query_as(
+            "select a.rule, a.severity, a.state, coalesce(u.region, ''), sum(a.n) from \
+             (select rule, severity, state, unit, count(*) as n from alert where state <> 'withdrawn' \
+             group by rule, severity, state, unit) a \
+             left join unit u on u.id = a.unit group by 1, 2, 3, 4 order by 1, 2, 3, 4",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let firing_rows = sqlx::query(
+            "select a.rule, a.severity, a.unit, coalesce(u.site, ''), coalesce(u.maintainer, '') \
+             from alert a left join unit u on u.id = a.unit where a.state = 'firing' \
+             order by case a.severity when 'critical' then 0 when 'warning' then 1 else 2 end, a.id limit $1",
+        )
+        .bind(firing)
+        .fetch_all(&mut *tx)
+        .await?;
+        let hazards = sqlx::query_as(
+            "select h.state, coalesce(u.region, ''), count(*) from hazard h left join unit u on u.id = h.unit \
+             group by 1, 2 order by 1, 2",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let outbox = sqlx::query("select count(*), min(created_at) from outbox").fetch_one(&mut *tx).await?;
+        Ok(Gauges {
+            units,
+            regions,
+            alerts,
+            firing: firing_rows.iter().map(firing_row).collect(),
+            hazards,
+            outbox_entries: outbox.get(0),
+            outbox_oldest: outbox.get(1),
+            database_bytes: bytes_of(&self.path),
+            wal_bytes: bytes_of(&self.path.with_file_name(log_name(&self.path))),
+        })
+    }
+}
+
+fn firing_row(row: &sqlx::sqlite::SqliteRow) -> FiringRow {
+    FiringRow { rule: row.get(0), severity: row.get(1), unit: row.get(2), site: row.get(3), maintainer: row.get(4) }
+}
+
+fn log_name(path: &std::path::Path) -> std::ffi::OsString {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push("-wal");
+    name
+}
+
+/// Zero for a file that is not there: SQLite removes the log when the last connection closes.
+fn bytes_of(path: &std::path::Path) -> i64 {
+    std::fs::metadata(path).map_or(0, |file| i64::try_from(file.len()).unwrap_or(i64::MAX))
+}
