@@ -179,6 +179,8 @@ CREATE TABLE visit (
 
 CREATE INDEX alert_firing on alert (rule, id) where state = 'firing';
 
+CREATE INDEX alert_tally on alert (rule, severity, state, unit);
+
 CREATE INDEX alert_transition_alert on alert_transition (alert, id);
 
 CREATE INDEX alert_unit on alert (unit, rule, starts_at) where state <> 'withdrawn';

@@ -167,7 +167,7 @@ async fn a_commit_is_on_disk_when_it_returns() {
 /// A source file's text with the line breaks of its string literals taken out.
 fn source(path: &str) -> String {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-    text.split('\n').map(|line| line.trim().trim_end_matches('\\')).collect::<Vec<_>>().join(" ")
+    words(&text.lines().map(|line| line.trim().trim_end_matches('\\')).collect::<Vec<_>>().join(" "))
 }
 
 fn words(text: &str) -> String {
@@ -182,9 +182,9 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
 #[tokio::test]
 async fn the_lasting_events_of_index_query_and_rule_are_the_same() {
     let schema = source("src/store/migrations/0001_main_route.sql");
-    let index = words(between(&schema, "create index event_lasting on event (unit, at) where", ";"));
+    let index = between(&schema, "create index event_lasting on event (unit, at) where ", ";");
     let history = source("src/store/history.rs");
-    let query = words(between(&history, "on e.unit = j.value ->> 0 and e.at < j.value ->> 1 where (", "))\"")) + ")";
+    let query = between(&history, "on e.unit = j.value ->> 0 and e.at < j.value ->> 1 where (", ")\";");
     assert_eq!(query.replace("e.type", "type").replace("e.code", "code"), index);
     let codes: Vec<&str> = CANDIDATES.iter().map(|code| code.as_str()).collect();
     assert!(index.ends_with(&format!("code in ('{}')", codes.join("', '"))), "{index}");
