@@ -25,6 +25,8 @@ mod incidents;
 
 mod episodes;
 
+mod settings;
+
 use liftwatch::domain::event::State;
 use liftwatch::domain::fault::FaultCode;
 use liftwatch::domain::time::Timestamp;
