@@ -146,19 +146,27 @@ pub async fn run(
 
     let ended = wait(shutdown, &mut writing, &mut sessions).await;
     stop.send_replace(true);
+    let written = drain(ended, writing, sessions).await?;
+    ticking.abort();
+    let served = serving.await.context("the HTTP server panicked")?;
+    reader.close().await;
+    written.map_err(AppError::StorageLost)?;
+    Ok(served.context("the HTTP server")?)
+}
+
+/// Lets the sessions finish, and then the writer, which ends when the last of them is gone.
+async fn drain(
+    ended: Option<Result<(), StoreError>>,
+    writing: tokio::task::JoinHandle<Result<(), StoreError>>,
+    mut sessions: Sessions,
+) -> anyhow::Result<Result<(), StoreError>> {
     while let Some(session) = sessions.join_next().await {
         log_session(session);
     }
-    let written = match ended {
-        Some(written) => written,
-        None => writing.await.context("the writer panicked")?,
-    };
-    ticking.abort();
-    if let Err(error) = serving.await.context("the HTTP server panicked")? {
-        tracing::warn!(%error, "the HTTP server ended badly");
+    match ended {
+        Some(written) => Ok(written),
+        None => writing.await.context("the writer panicked"),
     }
-    reader.close().await;
-    written.map_err(AppError::StorageLost)
 }
 
 /// Waits for whoever stops first. A writer that ended says how.

@@ -118,7 +118,7 @@ fn span(raised: &StoredEvent, code: FaultCode, cleared: Option<&StoredEvent>) ->
         steps: vec![Step { at: raised.at, level: 1 }],
         evidence: vec![raised.id.clone()],
         summary: Summary {
-            zh: format!("危及安全的故障：{}", code.zh()), en: format!("critical fault: {code}")
+            zh: format!("危及安全的故障：{}", code.zh()), en: format!("critical fault: {}", code.en())
         },
     }
 }
