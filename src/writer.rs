@@ -23,10 +23,10 @@ use crate::report;
 use crate::store::error::{Remedy, StoreError};
 use crate::sweep::Tick;
 
-/// Messages in one transaction at most (DESIGN.md §2).
+/// Messages in one transaction at most: enough that FULL costs nothing over NORMAL, few enough to commit within a fraction of a second.
 pub const BATCH: usize = 2_000;
 
-/// Between two tries with a full disk: room is found within 5 s of being made (FAILURES.md).
+/// Between two tries with a full disk: room is found within 5 s of being made (docs/OPERATIONS.md).
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How often live state is written. A crash loses so much of "last heard"; facts are never in it.
