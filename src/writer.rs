@@ -18,7 +18,7 @@ use crate::domain::time::{DAY, SECOND, Timestamp};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::pipeline::action::{Asked, NotNow};
-use crate::pipeline::message::{Arrival, Committed, Envelope, Outcome};
+use crate::pipeline::message::{ApplicationAck, Arrival, Committed, Envelope, Outcome};
 use crate::report;
 use crate::store::error::{Remedy, StoreError};
 use crate::sweep::Tick;
@@ -72,6 +72,7 @@ pub struct Writer {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub status: Arc<WriterStatus>,
+    /// One per session, by the session's number.
     pub links: Vec<Arc<LinkStatus>>,
     pub messages: mpsc::Receiver<Envelope>,
     pub asked: mpsc::Receiver<Asked>,
@@ -138,8 +139,14 @@ impl Writer {
         let acks = std::mem::take(&mut outcome.acks);
         for (session, through) in through.into_iter().enumerate() {
             let Some(through) = through else { continue };
+            let region = &self.links[session].region;
+            // A region's controllers listen at its own broker.
+            let own = |ack: &&ApplicationAck| {
+                self.pipeline.fleet().get(&ack.unit).is_some_and(|entry| entry.unit.region == *region)
+            };
+            let acks = acks.iter().filter(own).cloned().collect();
             // A session that is gone has no one to acknowledge to: its broker delivers again.
-            drop(self.sessions[session].send(Committed { through, acks: acks.clone() }));
+            drop(self.sessions[session].send(Committed { through, acks }));
         }
         self.account(outcome, memory);
         Ok(())
