@@ -31,7 +31,7 @@ pub struct Settings {
     pub enabled: bool,
     #[serde(with = "serde_word::one")]
     pub severity: Severity,
-    /// Which codes, out of [`CANDIDATES`]. DOMAIN.md's list is the default; overspeed and reversal can be added.
+    /// Which codes, out of [`CANDIDATES`]. The default is docs/RULES.md's list; overspeed and reversal can be added.
     #[serde(with = "serde_word::many")]
     pub codes: Vec<FaultCode>,
 }
@@ -118,7 +118,7 @@ fn span(raised: &StoredEvent, code: FaultCode, cleared: Option<&StoredEvent>) ->
         steps: vec![Step { at: raised.at, level: 1 }],
         evidence: vec![raised.id.clone()],
         summary: Summary {
-            zh: format!("危及安全的故障：{}", code.zh()), en: format!("critical fault: {code}")
+            zh: format!("危及安全的故障：{}", code.zh()), en: format!("critical fault: {}", code.en())
         },
     }
 }

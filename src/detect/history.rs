@@ -42,13 +42,13 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// What was faulty, in both languages: `关门故障` and `door_closing`; the vendor's code stands behind `other`.
+    /// What was faulty, in both languages: `关门故障` and `door closing`; the vendor's code stands behind `other`.
     #[must_use]
     pub fn named(&self) -> (String, String) {
         match &self.fault {
             None => ("困人".to_owned(), "entrapment".to_owned()),
-            Some((code, None)) => (code.zh().to_owned(), code.to_string()),
-            Some((code, Some(vendor))) => (format!("{}（{vendor}）", code.zh()), format!("{code} ({vendor})")),
+            Some((code, None)) => (code.zh().to_owned(), code.en()),
+            Some((code, Some(vendor))) => (format!("{}（{vendor}）", code.zh()), format!("{} ({vendor})", code.en())),
         }
     }
 }

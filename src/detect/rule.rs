@@ -18,7 +18,8 @@ pub trait Rule: Send + Sync {
     /// Version of the meaning, then each threshold: `1 threshold=3 window_days=30`.
     fn version(&self) -> String;
 
-    /// The law, standard or number that it rests on, as an alert shows it (docs/RULES.md has the long form).
+    /// The law, standard or number that it rests on, as an alert shows it: Chinese, ` / `,
+    /// English (docs/RULES.md has the long form).
     fn basis(&self) -> &'static str;
 
     /// How far before a moment facts can lie that decide whether the condition holds at it, in milliseconds.

@@ -59,6 +59,12 @@ impl Fault {
 }
 
 impl FaultCode {
+    /// What an English reader calls it: the code in words.
+    #[must_use]
+    pub fn en(self) -> String {
+        self.as_str().replace('_', " ")
+    }
+
     /// What a Chinese reader calls it.
     #[must_use]
     pub const fn zh(self) -> &'static str {

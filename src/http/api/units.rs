@@ -61,7 +61,7 @@ pub struct UnitWire {
     pub maintenance_interval_days: i64,
     #[schema(required, format = Date)]
     pub last_inspection: Option<String>,
-    /// Up to 30 s old.
+    /// Up to 5 s old.
     #[schema(required, format = DateTime)]
     pub heard_at: Option<String>,
     /// Has never sent a state, so its silence says nothing.
@@ -109,7 +109,7 @@ pub struct CountsWire {
 pub struct UnitFileWire {
     #[serde(flatten)]
     pub unit: UnitWire,
-    /// The latest state; up to 30 s old. Null if it has never sent one.
+    /// The latest state; up to 5 s old. Null if it has never sent one.
     #[schema(required)]
     pub state: Option<StateWire>,
     /// Null if it has never told any.

@@ -12,6 +12,7 @@ use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, FactView, Moment};
 use crate::domain::time::Timestamp;
 use crate::http::handles::Http;
+use crate::http::phrases::Language;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
 use crate::http::words;
@@ -97,6 +98,15 @@ async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<
     page(&sheet(file, &Desk::of(&http, reading.language), &reading))
 }
 
+/// A basis stands in both languages, Chinese first and ` / ` between (`detect/rule.rs`).
+fn basis_in(language: Language, basis: &str) -> &str {
+    match (basis.split_once(" / "), language) {
+        (Some((zh, _)), Language::Zh) => zh,
+        (Some((_, en)), Language::En) => en,
+        (None, _) => basis,
+    }
+}
+
 fn sheet(file: AlertFile, desk: &Desk, reading: &Reading) -> AlertPage {
     let language = desk.language;
     let t = language.phrases();
@@ -117,7 +127,7 @@ fn sheet(file: AlertFile, desk: &Desk, reading: &Reading) -> AlertPage {
             ("firing", "entrapment", None) => t.by_person_only,
             _ => "",
         },
-        basis: row.basis,
+        basis: basis_in(language, &row.basis).to_owned(),
         version: row.rule_version,
         recorded: Moment::of(row.recorded_at, desk),
         late: row.late,
