@@ -26,7 +26,7 @@ async fn fires_at_one_fault_and_says_which() {
     assert_eq!((alerts[0].starts, alerts[0].ends, alerts[0].firing), (day(0), None, true));
     assert_eq!((alerts[0].severity.as_str(), alerts[0].evidence), ("critical", 1));
     let summary = world.text("select summary_en from alert where rule = 'critical_fault'").await;
-    assert_eq!(summary, "critical fault: unintended_car_movement");
+    assert_eq!(summary, "critical fault: unintended car movement");
     assert_eq!(world.told(RULE).await, ["fired"]);
 }
 

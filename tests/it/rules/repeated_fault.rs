@@ -26,7 +26,7 @@ async fn fires_at_the_third_incident_with_its_evidence() {
     assert_eq!((alert.severity.as_str(), alert.evidence), ("warning", 3));
     assert_eq!(world.told(RULE).await, ["fired"]);
     let summary = world.text("select summary_en from alert where rule = 'repeated_fault'").await;
-    assert_eq!(summary, "3 incidents within 30 days: door_closing");
+    assert_eq!(summary, "3 incidents within 30 days: door closing");
 }
 
 #[tokio::test]
