@@ -34,6 +34,9 @@ impl Known<'_> {
 }
 
 /// Judges each touched unit from its earliest new fact on; writes alerts, transitions, outbox and next checks.
+///
+/// # Errors
+/// Those of the store.
 pub async fn judge(
     change: &mut Change<'_>,
     rules: &Rules,
