@@ -37,3 +37,7 @@ mod metrics;
 mod pages;
 
 mod reading;
+
+mod process;
+
+mod daemon;
