@@ -41,3 +41,5 @@ mod reading;
 mod process;
 
 mod daemon;
+
+mod crash;
