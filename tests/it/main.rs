@@ -43,3 +43,5 @@ mod process;
 mod daemon;
 
 mod crash;
+
+mod cli;
