@@ -45,3 +45,5 @@ mod daemon;
 mod crash;
 
 mod cli;
+
+mod replay;
