@@ -47,3 +47,6 @@ mod crash;
 mod cli;
 
 mod replay;
+
+#[cfg(feature = "embedded-broker")]
+mod demo;

@@ -95,6 +95,22 @@ pub fn ended(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// What an address answers.
+pub fn get(url: &str) -> (u16, String) {
+    ask("GET", url, "", b"")
+}
+
+fn ask(method: &str, url: &str, media_type: &str, body: &[u8]) -> (u16, String) {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    if !media_type.is_empty() {
+        request = request.header("Content-Type", media_type);
+    }
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
+    let mut response = agent.run(request.body(body.to_vec()).unwrap()).unwrap();
+    (response.status().as_u16(), response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap())
+}
+
 /// A city's folder: the configuration, the database, the registry, the logs.
 pub struct Folder {
     dir: tempfile::TempDir,
@@ -236,14 +252,7 @@ impl Daemon {
 
     fn ask(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> (u16, String) {
         let address = self.http.expect("it serves");
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{address}{path}"));
-        if !media_type.is_empty() {
-            request = request.header("Content-Type", media_type);
-        }
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
-        let mut response = agent.run(request.body(body.to_vec()).unwrap()).unwrap();
-        (response.status().as_u16(), response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap())
+        ask(method, &format!("http://{address}{path}"), media_type, body)
     }
 
     /// SIGTERM: it drains and says how it ended.
