@@ -48,5 +48,7 @@ mod cli;
 
 mod replay;
 
+mod tls;
+
 #[cfg(feature = "embedded-broker")]
 mod demo;
