@@ -18,8 +18,40 @@ pub struct Tracked {
     pub levels: Levels,
     /// Since when the state has looked like people trapped.
     pub trapped: Option<Trapped>,
+    /// The latest state that told whether it looks like people trapped; older ones say nothing of now.
+    pub trapped_as_of: Option<Timestamp>,
     /// The boot that counts now, and the highest number that is known of it.
     pub numbering: Option<(String, u64)>,
+}
+
+impl Tracked {
+    /// Takes an event over that the unit told.
+    pub fn learn(&mut self, event: &Event) {
+        self.levels.learn(event);
+        let released = event.kind == EventType::PassengerReleased;
+        let out = released && self.trapped.as_ref().is_some_and(|trapped| trapped.since <= event.ts);
+        if out || self.levels.mode.is_some_and(Mode::excludes_faults) {
+            self.trapped = None;
+        }
+    }
+
+    /// Takes a state over that changes nothing but the times on which everything here rests.
+    pub fn confirm(&mut self, state: &State) {
+        self.levels.observe(state);
+        if self.looks_trapped(state).is_some() {
+            self.trapped_as_of = Some(state.ts);
+        }
+    }
+
+    /// Whether the unit looks now as if people were trapped; `None` if the state does not say, or is not the latest.
+    /// In work or fire modes, people in a standing car are at work.
+    fn looks_trapped(&self, state: &State) -> Option<bool> {
+        if self.trapped_as_of.is_some_and(|as_of| state.ts <= as_of) {
+            return None;
+        }
+        let at_work = state.mode.or(self.levels.mode).is_some_and(Mode::excludes_faults);
+        state.looks_trapped().map(|trapped| trapped && !at_work)
+    }
 }
 
 /// A state that has looked like people trapped for a while.
@@ -38,8 +70,8 @@ pub struct Entry {
     pub tracked: Tracked,
     pub heard_at: Option<Timestamp>,
     pub state: Option<State>,
-    /// Judged silent, and not heard since.
-    pub silent: bool,
+    /// From when its silence counts, if it is judged silent and was not heard since.
+    pub silent_since: Option<Timestamp>,
     /// Heard since the last flush.
     pub dirty: bool,
 }
@@ -74,7 +106,7 @@ impl Fleet {
                     tracked: Tracked::default(),
                     heard_at: None,
                     state: None,
-                    silent: false,
+                    silent_since: None,
                     dirty: false,
                 };
                 self.units.insert(id, entry);
@@ -116,6 +148,25 @@ impl Fleet {
         }
     }
 
+    /// Takes over after a restart what is stored of a unit. Its limit begins anew: what it said in the meantime may
+    /// still be waiting at the broker.
+    pub fn restore(&mut self, unit: &UnitId, mut tracked: Tracked, now: Timestamp) {
+        if let Some(trapped) = &mut tracked.trapped {
+            trapped.heard_at = now;
+        }
+        if let Some(entry) = self.units.get_mut(unit) {
+            entry.tracked = tracked;
+        }
+    }
+
+    /// Takes a recorded silence over after a restart: it counts from a patience before its alert began.
+    pub fn restore_silence(&mut self, unit: &UnitId, alert_began: Timestamp) {
+        let since = alert_began - self.patience;
+        if let Some(entry) = self.units.get_mut(unit) {
+            entry.silent_since = Some(since);
+        }
+    }
+
     /// Gives every unit its whole patience again: the clock has jumped, so nobody's silence is known.
     pub fn listen_anew(&mut self, now: Timestamp) {
         self.listening.values_mut().for_each(|since| *since = now);
@@ -128,7 +179,7 @@ impl Fleet {
         let silent = |entry: &Entry| {
             let listening = *self.listening.get(&entry.unit.region)?;
             let since = entry.heard_at?.max(listening);
-            let due = !entry.silent && entry.state.is_some() && since + self.patience <= now;
+            let due = entry.silent_since.is_none() && entry.state.is_some() && since + self.patience <= now;
             due.then(|| (entry.unit.id.clone(), since))
         };
         self.iter().filter_map(silent).collect()
@@ -155,7 +206,7 @@ impl Fleet {
         let numbering = state.boot.as_ref().zip(state.last_seq).is_some_and(|(boot, last)| {
             tracked.numbering.as_ref().is_none_or(|(known, highest)| known != boot || last > *highest)
         });
-        let trapped = match (looks_trapped(tracked, state), &tracked.trapped) {
+        let trapped = match (tracked.looks_trapped(state), &tracked.trapped) {
             (Some(true), Some(trapped)) => !trapped.told && state.ts - trapped.since >= self.trap_limit,
             (Some(true), None) | (Some(false), Some(_)) => true,
             _ => false,
@@ -166,9 +217,15 @@ impl Fleet {
     /// Takes a state over: returns the edges, and an entrapment if one has lasted long enough to be one.
     pub fn observe(&self, tracked: &mut Tracked, state: &State, received_at: Timestamp) -> Vec<Event> {
         let mut events = tracked.levels.observe(state);
-        match looks_trapped(tracked, state) {
+        let looks = tracked.looks_trapped(state);
+        if looks.is_some() {
+            tracked.trapped_as_of = Some(state.ts);
+        }
+        match looks {
             Some(true) => {
-                let first = Trapped { since: state.ts, heard_at: received_at, told: false };
+                // The sender's own flag, rising in this very state, has told it already.
+                let told = events.iter().any(|event| event.kind == EventType::EntrapmentReported);
+                let first = Trapped { since: state.ts, heard_at: received_at, told };
                 let trapped = tracked.trapped.get_or_insert(first);
                 if !trapped.told && state.ts - trapped.since >= self.trap_limit {
                     events.extend(conclude(tracked));
@@ -179,13 +236,6 @@ impl Fleet {
         }
         events
     }
-}
-
-/// In work or fire modes, people in a standing car are at work.
-fn looks_trapped(tracked: &Tracked, state: &State) -> Option<bool> {
-    let mode = state.mode.or(tracked.levels.mode);
-    let at_work = mode.is_some_and(Mode::excludes_faults);
-    state.looks_trapped().map(|trapped| trapped && !at_work)
 }
 
 /// Makes the event of an entrapment that we conclude ourselves; its time is the first state that looked like it.

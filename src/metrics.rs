@@ -105,7 +105,7 @@ impl Metrics {
                 "Incidents that began, by fault code: repeats within an hour are one.",
                 "code",
             ),
-            // A batch is what queued while the last commit ran, at most 2,000 (DESIGN.md §2).
+            // A batch is what queued while the last commit ran, at most 2,000.
             batch: histogram(
                 "batch_messages",
                 "Messages per transaction.",

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
 use crate::domain::unit::{Unit, UnitKind};
 
-/// The columns, found by name in any order (DESIGN.md §4). All but the [`REQUIRED`] may be missing or empty.
+/// The columns, found by name in any order (docs/CONTRACT.md). All but the [`REQUIRED`] may be missing or empty.
 pub const COLUMNS: [&str; 17] = [
     "unit",
     "registration_code",

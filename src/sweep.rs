@@ -12,7 +12,7 @@ use crate::domain::time::{MINUTE, Timestamp};
 /// How often time is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A difference between the time of day and the monotonic time that is a jump (FAILURES.md: over 60 s).
+/// A difference between the time of day and the monotonic time that is a jump (docs/SOURCES.md: over 60 s).
 const JUMP: i64 = MINUTE;
 
 /// Time has passed.

@@ -18,15 +18,15 @@ use crate::domain::time::{DAY, SECOND, Timestamp};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::pipeline::action::{Asked, NotNow};
-use crate::pipeline::message::{Arrival, Committed, Envelope, Outcome};
+use crate::pipeline::message::{ApplicationAck, Arrival, Committed, Envelope, Outcome};
 use crate::report;
 use crate::store::error::{Remedy, StoreError};
 use crate::sweep::Tick;
 
-/// Messages in one transaction at most (DESIGN.md §2).
+/// Messages in one transaction at most: enough that FULL costs nothing over NORMAL, few enough to commit within a fraction of a second.
 pub const BATCH: usize = 2_000;
 
-/// Between two tries with a full disk: room is found within 5 s of being made (FAILURES.md).
+/// Between two tries with a full disk: room is found within 5 s of being made (docs/OPERATIONS.md).
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How often live state is written. A crash loses so much of "last heard"; facts are never in it.
@@ -72,6 +72,7 @@ pub struct Writer {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub status: Arc<WriterStatus>,
+    /// One per session, by the session's number.
     pub links: Vec<Arc<LinkStatus>>,
     pub messages: mpsc::Receiver<Envelope>,
     pub asked: mpsc::Receiver<Asked>,
@@ -138,8 +139,14 @@ impl Writer {
         let acks = std::mem::take(&mut outcome.acks);
         for (session, through) in through.into_iter().enumerate() {
             let Some(through) = through else { continue };
+            let region = &self.links[session].region;
+            // A region's controllers listen at its own broker.
+            let own = |ack: &&ApplicationAck| {
+                self.pipeline.fleet().get(&ack.unit).is_some_and(|entry| entry.unit.region == *region)
+            };
+            let acks = acks.iter().filter(own).cloned().collect();
             // A session that is gone has no one to acknowledge to: its broker delivers again.
-            drop(self.sessions[session].send(Committed { through, acks: acks.clone() }));
+            drop(self.sessions[session].send(Committed { through, acks }));
         }
         self.account(outcome, memory);
         Ok(())

@@ -33,7 +33,7 @@ use crate::writer::{Writer, WriterStatus};
 use settings::Settings;
 
 /// Messages between the sessions and the writer; a session that finds it full stops reading, and the broker holds the
-/// rest (DESIGN.md P8).
+/// rest.
 const QUEUE: usize = 16_384;
 
 /// Actions of people that may wait for their turn.
@@ -102,11 +102,10 @@ pub async fn run(
     let decoder = decoder(&settings)?;
     let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
     let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
-    let address = listener.local_addr().context("the address of the HTTP listener")?;
+    let http_address = listener.local_addr().context("the address of the HTTP listener")?;
     let metrics = Arc::new(Metrics::new());
     let status = Arc::new(WriterStatus::default());
-    let link = |session: &SessionSettings| Arc::new(LinkStatus::new(session.region.clone(), clock.now()));
-    let links: Vec<Arc<LinkStatus>> = settings.sessions.iter().map(link).collect();
+    let links = links(&settings.sessions, &*clock);
 
     let (messages, inbox) = mpsc::channel(QUEUE);
     let (actions, asked) = mpsc::channel(ACTIONS);
@@ -142,7 +141,7 @@ pub async fn run(
         firing_series: FIRING_SERIES,
     };
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
-    started(Running { http: address, status, reader: reader.clone(), links });
+    started(Running { http: http_address, status, reader: reader.clone(), links });
 
     let ended = wait(shutdown, &mut writing, &mut sessions).await;
     stop.send_replace(true);
@@ -152,6 +151,11 @@ pub async fn run(
     reader.close().await;
     written.map_err(AppError::StorageLost)?;
     Ok(served.context("the HTTP server")?)
+}
+
+fn links(sessions: &[SessionSettings], clock: &dyn Clock) -> Vec<Arc<LinkStatus>> {
+    let link = |session: &SessionSettings| Arc::new(LinkStatus::new(session.region.clone(), clock.now()));
+    sessions.iter().map(link).collect()
 }
 
 /// Lets the sessions finish, and then the writer, which ends when the last of them is gone.

@@ -223,7 +223,12 @@ fn print_alert(file: &AlertFile) {
     for evidence in &file.evidence {
         match evidence {
             EvidenceRow::Event(event) => {
-                println!("    evidence {}  {} {}", Timestamp(event.at), event.kind, event.code.as_deref().unwrap_or(""))
+                println!(
+                    "    evidence {}  {} {}",
+                    Timestamp(event.at),
+                    event.kind,
+                    event.code.as_deref().unwrap_or("")
+                );
             }
             EvidenceRow::Visit(visit) => println!("    evidence {}  visit {}", Timestamp(visit.started_at), visit.kind),
             EvidenceRow::Gap(_) | EvidenceRow::Missing(_) => {}

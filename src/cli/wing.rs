@@ -171,7 +171,7 @@ pub struct ReplayArgs {
     registry: Option<PathBuf>,
 }
 
-/// The public log that DOMAIN names, which many will try first.
+/// The public log that many will try first (docs/REPLAY.md).
 const WMATA: &str = "unit=unit,time=time,category=category,symptom=symptom,raised=BROKEN,cleared=ON,inspection=INSPECTION,out_of_service=OFF,out_of_service=REHAB";
 
 /// Publishes the log.

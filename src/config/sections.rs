@@ -105,10 +105,10 @@ pub struct Region {
     /// Holds the password of `ack_username`.
     #[serde(default)]
     pub ack_password_file: Option<PathBuf>,
-    /// Seconds of quiet after which each side asks whether the other is there (DESIGN.md §5: 30 to 60).
+    /// Seconds of quiet after which each side asks whether the other is there (30 to 60 is usual; docs/decisions/0006-mqtt-session.md).
     #[serde(default = "keep_alive_seconds")]
     pub keep_alive_seconds: u16,
-    /// How many messages may be under way without an acknowledgement (DESIGN.md §5: 4,096 to 8,192).
+    /// How many messages may be under way without an acknowledgement (docs/decisions/0006-mqtt-session.md: 4,096 to 8,192).
     #[serde(default = "receive_maximum")]
     pub receive_maximum: u16,
 }

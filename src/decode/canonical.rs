@@ -1,4 +1,4 @@
-//! The canonical family: `state` and `event` as DESIGN.md §4 has them. Records of people are read in `record`.
+//! The canonical family: `state` and `event` as docs/CONTRACT.md has them. Records of people are read in `record`.
 
 use crate::decode::field;
 use crate::decode::mapping::{Class, Fact, Family, Message, Reading, Reason, Rejection};

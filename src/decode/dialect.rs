@@ -35,7 +35,7 @@ pub const FIELDS: [&str; 16] = [
     "cleared",
 ];
 
-/// Service modes of GB/T 24476-2017 (DOMAIN.md §2).
+/// Service modes of GB/T 24476-2017 (docs/DECODING.md).
 const MODES: [(&str, &str); 8] = [
     ("0", "out_of_service"),
     ("1", "normal"),

@@ -1,6 +1,6 @@
 //! GB/T 24476-2017: state fields and codes for faults, events and alarms, with the extensions that cities added.
 //!
-//! The tables are DOMAIN.md §2; every city and vendor re-numbers, so a mapping may override each entry.
+//! The tables are those of docs/DECODING.md; every city and vendor re-numbers, so a mapping may override each entry.
 
 use crate::decode::dialect::{self, Dialect};
 use crate::decode::mapping::{Class, Fact, Family, Message, Reading, Reason, Rejection, shown};

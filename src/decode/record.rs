@@ -1,4 +1,4 @@
-//! Canonical records of people's work: `visit` and `hazard` (DESIGN.md §4). The whole payload is kept as `body`.
+//! Canonical records of people's work: `visit` and `hazard` (docs/CONTRACT.md). The whole payload is kept as `body`.
 
 use crate::decode::field;
 use crate::decode::mapping::{Message, Reason, Rejection, shown};

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::decode::mapping::{Reason, Rejection, shown};
 use crate::decode::tree::{Node, Object};
 
-/// Largest payload that is read, in bytes (DESIGN.md §4).
+/// Largest payload that is read, in bytes (docs/CONTRACT.md).
 pub const LARGEST: usize = 64 * 1024;
 
 /// Deepest nesting that is read; the canonical payloads need 3.

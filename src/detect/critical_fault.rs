@@ -31,7 +31,7 @@ pub struct Settings {
     pub enabled: bool,
     #[serde(with = "serde_word::one")]
     pub severity: Severity,
-    /// Which codes, out of [`CANDIDATES`]. DOMAIN.md's list is the default; overspeed and reversal can be added.
+    /// Which codes, out of [`CANDIDATES`]. The default is docs/RULES.md's list; overspeed and reversal can be added.
     #[serde(with = "serde_word::many")]
     pub codes: Vec<FaultCode>,
 }

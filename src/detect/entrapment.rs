@@ -67,6 +67,10 @@ impl Rule for Entrapment {
         0
     }
 
+    fn holds_in_silence(&self) -> bool {
+        false
+    }
+
     fn severity(&self, _level: u8) -> Severity {
         self.0.severity
     }

@@ -56,7 +56,7 @@ pub fn reconcile(
     let (settled, open): (Vec<Alert>, Vec<Alert>) =
         recorded.into_iter().partition(|alert| alert.span.start < moment.from);
     let mut targets = targets(settled, computed, moment.from);
-    let withdrawn = pair(&mut targets, open);
+    let withdrawn = pair(&mut targets, open, moment.horizon);
 
     let mut verdict = Verdict::default();
     let mut places: Vec<(Span, String)> = Vec::new();
@@ -137,13 +137,14 @@ fn cut_before(mut span: Span, from: Timestamp) -> Span {
 }
 
 /// Gives each unrecorded target the alert that recorded it before: the one with its start, else one that overlaps it.
-/// Returns the alerts that nothing stands for any more.
-fn pair(targets: &mut [Target], mut open: Vec<Alert>) -> Vec<Alert> {
+/// What has not begun by `horizon` continues nothing. Returns the alerts that nothing stands for any more.
+fn pair(targets: &mut [Target], mut open: Vec<Alert>, horizon: Timestamp) -> Vec<Alert> {
     for target in targets.iter_mut().filter(|target| target.recorded.is_none()) {
         let same = open.iter().position(|alert| alert.span.start == target.span.start);
         target.recorded = same.map(|index| open.remove(index));
     }
-    for target in targets.iter_mut().filter(|target| target.recorded.is_none()) {
+    let begun = |target: &&mut Target| target.recorded.is_none() && target.span.start <= horizon;
+    for target in targets.iter_mut().filter(begun) {
         let over = open.iter().position(|alert| overlap(&alert.span, &target.span));
         target.recorded = over.map(|index| open.remove(index));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::event::{EventType, StoredEvent};
+use crate::domain::event::{EventType, Mode, StoredEvent};
 use crate::domain::fault::FaultCode;
 use crate::domain::gap::Gap;
 use crate::domain::time::Timestamp;
@@ -80,7 +80,7 @@ fn exclusions(events: &[StoredEvent], visits: &[StoredVisit]) -> Vec<bool> {
     let mut excluded = Vec::with_capacity(events.len());
     for event in events {
         match event.kind {
-            EventType::ModeChanged => in_mode = event.mode.is_some_and(|mode| mode.excludes_faults()),
+            EventType::ModeChanged => in_mode = event.mode.is_some_and(Mode::excludes_faults),
             EventType::MainsOff => mains_off = true,
             EventType::MainsOn => mains_off = false,
             _ => {}

@@ -26,6 +26,17 @@ pub trait Rule: Send + Sync {
     /// Facts that last (modes, mains, entrapment, critical codes) are handed over however old they are.
     fn lookback(&self) -> i64;
 
+    /// Whether a unit's silence casts doubt on the end of the condition. Not where a person's word ends it.
+    fn holds_in_silence(&self) -> bool {
+        true
+    }
+
+    /// Whether the condition is about what reaches us rather than about what happened. Then a late fact says nothing
+    /// of it: it is judged as of now, and what is recorded of it before stays.
+    fn is_about_arrival(&self) -> bool {
+        false
+    }
+
     /// The severity of a level; levels count from 1.
     fn severity(&self, level: u8) -> Severity;
 

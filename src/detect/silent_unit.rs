@@ -75,6 +75,10 @@ impl Rule for SilentUnit {
         0
     }
 
+    fn is_about_arrival(&self) -> bool {
+        true
+    }
+
     fn severity(&self, level: u8) -> Severity {
         if level >= 2 { self.0.severity.max(Severity::Warning) } else { self.0.severity }
     }

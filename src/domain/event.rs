@@ -35,7 +35,7 @@ vocabulary!(
 );
 
 impl Mode {
-    /// Faults in these modes are work or fire service, not failures (DOMAIN.md §3: 43, 44 and 45 do not count).
+    /// Faults in these modes are work or fire service, not failures (docs/SOURCES.md: 43, 44 and 45 do not count).
     #[must_use]
     pub const fn excludes_faults(self) -> bool {
         matches!(self, Self::Inspection | Self::FireRecall | Self::Firefighter)
@@ -152,7 +152,7 @@ impl State {
         }
     }
 
-    /// Whether this state, if it lasts, is people trapped: occupied, stopped, door not open (DOMAIN.md §2).
+    /// Whether this state, if it lasts, is people trapped: occupied, stopped, door not open (docs/SOURCES.md).
     /// `None` where the state does not say enough.
     #[must_use]
     pub fn looks_trapped(&self) -> Option<bool> {

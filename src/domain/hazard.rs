@@ -1,4 +1,4 @@
-//! A major hazard as it was reported (GB 45067-2024 §4.6 and the severe-hazard codes, DOMAIN.md §5).
+//! A major hazard as it was reported (GB 45067-2024 §4.6 and the severe-hazard codes, docs/SOURCES.md).
 
 use super::id::{PublisherId, UnitId};
 use super::time::Timestamp;

@@ -61,7 +61,7 @@ macro_rules! identifier {
 }
 
 identifier!(
-    /// One lift or escalator, as its registry names it (DESIGN.md §4: `[A-Za-z0-9._-]{1,64}`).
+    /// One lift or escalator, as its registry names it (docs/CONTRACT.md: `[A-Za-z0-9._-]{1,64}`).
     UnitId,
     check_id
 );

@@ -12,7 +12,7 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// One day of 24 hours in milliseconds.
 pub const DAY: i64 = 24 * HOUR;
 
-/// How far a controller's clock may run ahead of ours before its time is not believed (DESIGN.md §4: 5 minutes).
+/// How far a controller's clock may run ahead of ours before its time is not believed (docs/SOURCES.md: 5 minutes).
 pub const CLOCK_TOLERANCE: i64 = 5 * MINUTE;
 
 /// Before this, a controller's clock is taken for unset: no lift telemetry is older than 2000-01-01.

@@ -1,11 +1,11 @@
-//! A maintenance visit as its record tells it (DOMAIN.md §4): claimed times, workers, items.
+//! A maintenance visit as its record tells it (docs/CONTRACT.md): claimed times, workers, items.
 
 use super::id::{PublisherId, UnitId};
 use super::time::Timestamp;
 use super::vocabulary::vocabulary;
 
 vocabulary!(
-    /// Kind of maintenance (Chongqing upload specification V1.5, DOMAIN.md §3).
+    /// Kind of maintenance (Chongqing upload specification V1.5, docs/SOURCES.md).
     VisitKind, "visit kind", {
         /// On demand: a repair or callback (急修).
         Fm = "FM",

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 
 use super::handles::Http;
 
-/// A link that is down for longer makes the daemon not ready (FAILURES.md: broker down).
+/// A link that is down for longer makes the daemon not ready (docs/OPERATIONS.md).
 const LINK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether work is being done, and what hinders it.

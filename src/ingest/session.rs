@@ -379,7 +379,7 @@ impl Session {
     }
 }
 
-/// A retained message would be delivered again and again as if it were news (DESIGN.md §4: retained events are refused).
+/// A retained message would be delivered again and again as if it were news (docs/CONTRACT.md: retained events are refused).
 fn refuse_retained(decoded: Result<Decoded, Rejection>) -> Rejection {
     let mut refused = Rejection::new(Reason::Retained, "published with the retain flag: publish without it");
     (refused.publisher, refused.unit) = match decoded {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Connections within a minute above which it is no longer a bad line but a fight (FAILURES.md: over 3 a minute).
+/// Connections within a minute above which it is no longer a bad line but a fight (our choice: over 3 a minute).
 const CONNECTS_A_MINUTE: usize = 3;
 
 const WINDOW: Duration = Duration::from_secs(60);

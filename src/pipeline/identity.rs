@@ -5,6 +5,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::domain::event::{Event, EventRecord, Sequence};
+use crate::domain::fault::Fault;
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::{CLOCK_TOLERANCE, EARLIEST, Timestamp};
 
@@ -29,7 +30,7 @@ pub fn event_record(unit: &UnitId, publisher: &PublisherId, event: Event, receiv
         None => {
             part(&mut hash, &event.ts.0.to_string());
             part(&mut hash, event.kind.as_str());
-            let key = event.fault.as_ref().map(crate::domain::fault::Fault::key);
+            let key = event.fault.as_ref().map(Fault::key);
             part(&mut hash, key.map_or("", |(code, _)| code.as_str()));
             part(&mut hash, key.and_then(|(_, vendor)| vendor).unwrap_or(""));
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::detect::Rules;
 use crate::detect::episode::{self, Moment, Verdict, earliest};
 use crate::detect::history::History;
+use crate::domain::alert::Span;
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
@@ -33,6 +34,9 @@ impl Known<'_> {
 }
 
 /// Judges each touched unit from its earliest new fact on; writes alerts, transitions, outbox and next checks.
+///
+/// # Errors
+/// Those of the store.
 pub async fn judge(
     change: &mut Change<'_>,
     rules: &Rules,
@@ -71,8 +75,7 @@ fn silence(fleet: &Fleet, staging: &Staging, unit: &UnitId) -> Option<Timestamp>
     if let Some(since) = staging.silent.get(unit) {
         return Some(*since);
     }
-    let entry = fleet.get(unit).filter(|entry| entry.silent && !staging.revived.contains(unit))?;
-    entry.heard_at
+    fleet.get(unit).filter(|_| !staging.revived.contains(unit))?.silent_since
 }
 
 fn judge_unit(
@@ -93,21 +96,28 @@ fn judge_unit(
     let begun = history.incidents.iter().filter(|incident| new.contains(incident.event.as_str()));
     staging.outcome.incidents.extend(begun.filter_map(|incident| Some(incident.fault.as_ref()?.0)));
 
-    let moment = Moment {
-        from,
-        horizon: latest.map_or(staging.now, |latest| latest.max(staging.now)),
-        now: staging.now,
-        silent: silent_since.is_some(),
-    };
+    let horizon = latest.map_or(staging.now, |latest| latest.max(staging.now));
     let mut total = Verdict::default();
     for rule in rules.iter() {
         let recorded = alerts.iter().filter(|alert| alert.rule == rule.name()).cloned().collect();
         let spans = if rule.enabled() { rule.spans(&history) } else { Vec::new() };
+        let moment = Moment {
+            from: if rule.is_about_arrival() { latest_begin(&spans, staging.now) } else { from },
+            horizon,
+            now: staging.now,
+            // An operator's wish and a person's word need no message of the unit.
+            silent: silent_since.is_some() && rule.enabled() && rule.holds_in_silence(),
+        };
         let verdict = episode::reconcile(rule, &unit.id, recorded, spans, moment, || alert_id(staging.now));
         total.changes.extend(verdict.changes);
         total.next_check = earliest(total.next_check, verdict.next_check);
     }
     total
+}
+
+/// From when on a condition about arrival is judged: from its own beginning, or from now if it does not hold.
+fn latest_begin(spans: &[Span], now: Timestamp) -> Timestamp {
+    spans.last().map_or(now, |span| span.start.min(now))
 }
 
 /// Ascends with the time of recording; the rest is chance, so that nobody guesses an alert's address.

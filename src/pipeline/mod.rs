@@ -62,20 +62,16 @@ impl Pipeline {
         let mut fleet = Fleet::new(settings.silent_unit.patience(), settings.entrapment.limit());
         let mut change = store.begin().await?;
         change.units().await?.into_iter().for_each(|unit| fleet.put(unit));
-        for (unit, levels) in change.levels().await? {
-            if let Some(entry) = fleet.get_mut(&unit) {
-                entry.tracked.levels = levels;
-            }
+        for (unit, tracked) in change.tracked().await? {
+            fleet.restore(&unit, tracked, now);
         }
         for row in change.live().await? {
             if let Some(entry) = fleet.get_mut(&row.unit) {
                 (entry.heard_at, entry.state) = (Some(row.heard_at), row.state);
             }
         }
-        for (unit, _) in change.units_firing("silent_unit").await? {
-            if let Some(entry) = fleet.get_mut(&unit) {
-                entry.silent = true;
-            }
+        for (unit, began) in change.units_firing("silent_unit").await? {
+            fleet.restore_silence(&unit, began);
         }
         let version = rules.version();
         if change.setting("rules").await?.as_deref() != Some(&version) {
@@ -217,9 +213,12 @@ impl Pipeline {
 
         keep_unregistered(&mut change, &mut staging).await?;
         keep_refused(&mut change, &mut staging).await?;
-        change.put_levels(staging.tracked.iter().map(|(unit, tracked)| (unit, &tracked.levels))).await?;
+        change.put_tracked(staging.tracked.iter()).await?;
         if !staging.attached.is_empty() {
             change.drop_attached(&staging.attached).await?;
+        }
+        if !registry.is_empty() || !staging.attached.is_empty() {
+            change.forget_registered().await?;
         }
         change.commit().await?;
 
@@ -233,14 +232,14 @@ impl Pipeline {
 
     fn settle(&mut self, tracked: HashMap<UnitId, Tracked>, silent: &BTreeMap<UnitId, Timestamp>, revived: &[UnitId]) {
         self.fleet.settle(tracked);
-        for unit in silent.keys() {
+        for (unit, since) in silent {
             if let Some(entry) = self.fleet.get_mut(unit) {
-                entry.silent = true;
+                entry.silent_since = Some(*since);
             }
         }
         for unit in revived {
             if let Some(entry) = self.fleet.get_mut(unit) {
-                entry.silent = false;
+                entry.silent_since = None;
             }
         }
     }
@@ -248,13 +247,10 @@ impl Pipeline {
 
 async fn keep_unregistered(change: &mut Change<'_>, staging: &mut Staging) -> Result<(), StoreError> {
     for message in std::mem::take(&mut staging.unregistered) {
-        let staging::FromUnknown { address, keep } = &message;
+        let staging::FromUnknown { address, message: keep, is_state } = &message;
         let counted =
             change.count_unregistered(&address.publisher, &address.unit, &address.region, staging.now).await?;
-        let kept = match keep {
-            Some(keep) if counted => change.keep_unregistered(&address.publisher, &address.unit, keep).await?,
-            _ => counted,
-        };
+        let kept = counted && (*is_state || change.keep_unregistered(&address.publisher, &address.unit, keep).await?);
         if kept {
             staging.outcome.unregistered.push((address.publisher.clone(), address.unit.clone()));
         } else {

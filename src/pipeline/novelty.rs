@@ -18,6 +18,9 @@ use super::staging::{Staging, Told};
 type SequenceKey = (UnitId, String, u64);
 
 /// Keeps the new events; each touches its unit from its own time on.
+///
+/// # Errors
+/// Those of the store.
 pub async fn keep_new_events(
     change: &mut Change<'_>,
     staging: &mut Staging,
@@ -52,6 +55,9 @@ pub async fn keep_new_events(
 }
 
 /// Keeps the new visits; each touches its unit from its start on, and from the start of the one that it corrects.
+///
+/// # Errors
+/// Those of the store.
 pub async fn keep_new_visits(
     change: &mut Change<'_>,
     staging: &mut Staging,
@@ -87,6 +93,9 @@ pub async fn keep_new_visits(
 }
 
 /// Keeps the new hazard reports.
+///
+/// # Errors
+/// Those of the store.
 pub async fn keep_new_hazards(
     change: &mut Change<'_>,
     staging: &mut Staging,
@@ -112,6 +121,9 @@ pub async fn keep_new_hazards(
 }
 
 /// Brings the numberings up to date with the new events and what units announced; finds gaps, closes gaps, acks.
+///
+/// # Errors
+/// Those of the store.
 pub async fn number(change: &mut Change<'_>, staging: &mut Staging) -> Result<(), StoreError> {
     let mut arrived: BTreeMap<NumberingKey, Vec<u64>> = BTreeMap::new();
     for record in &staging.events {

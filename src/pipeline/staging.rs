@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::decode::mapping::{Address, Class, Decoded, Fact, Reason};
-use crate::domain::event::{Event, EventRecord, EventType, State};
+use crate::domain::event::{Event, EventRecord, State};
 use crate::domain::hazard::{HazardRecord, HazardReport};
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
 use crate::domain::time::Timestamp;
@@ -67,8 +67,9 @@ pub struct RefusedMessage {
 /// A message of a unit that the registry does not have.
 pub struct FromUnknown {
     pub address: Address,
-    /// What is kept until the registry has the unit; a state is counted and not kept.
-    pub keep: Option<Unregistered>,
+    pub message: Unregistered,
+    /// A state is counted and not kept: the next one will say the same.
+    pub is_state: bool,
 }
 
 impl Staging {
@@ -143,7 +144,10 @@ impl Staging {
             self.refuse(arrival, publisher.as_str(), unit.as_str(), reason, detail);
             return;
         }
-        self.hear(fleet, unit, arrival.received_at);
+        // Visits and hazards are records that people write; only the unit's own word shows that it can be heard.
+        if matches!(decoded.class, Class::State | Class::Event) {
+            self.hear(fleet, unit, arrival.received_at);
+        }
         for fact in &decoded.facts {
             match fact {
                 Fact::State(state) => self.state(fleet, source, &decoded.address, state, arrival.received_at),
@@ -187,7 +191,7 @@ impl Staging {
         let Some(entry) = fleet.get_mut(unit) else { return };
         entry.heard_at = Some(entry.heard_at.map_or(received_at, |heard| heard.max(received_at)));
         entry.dirty = true;
-        if entry.silent && !self.revived.contains(unit) {
+        if entry.silent_since.is_some() && !self.revived.contains(unit) {
             self.revived.push(unit.clone());
             self.touch(unit, self.now);
         }
@@ -202,7 +206,8 @@ impl Staging {
         let Some(entry) = fleet.get(unit) else { return };
         let known = self.tracked.get(unit);
         if known.is_some() || fleet.would_change(&entry.tracked, &state) {
-            let mut tracked = known.unwrap_or(&entry.tracked).clone();
+            let before = known.unwrap_or(&entry.tracked).clone();
+            let mut tracked = before.clone();
             let events = fleet.observe(&mut tracked, &state, received_at);
             self.announce(unit, &mut tracked, &state);
             let records = events.into_iter().map(|event| {
@@ -210,12 +215,14 @@ impl Staging {
                 Told { record, source: Some(source) }
             });
             self.told_events.extend(records);
-            self.tracked.insert(unit.clone(), tracked);
+            // A state that is older than what we know changes nothing, and its duplicate must not write a row.
+            if tracked != before {
+                self.tracked.insert(unit.clone(), tracked);
+            }
         }
         let Some(entry) = fleet.get_mut(unit) else { return };
         if !self.tracked.contains_key(unit) {
-            // Nothing differs, so this only moves the times on which the levels rest.
-            entry.tracked.levels.observe(&state);
+            entry.tracked.confirm(&state);
         }
         if entry.state.as_ref().is_none_or(|latest| latest.ts <= state.ts) {
             entry.state = Some(state);
@@ -242,10 +249,7 @@ impl Staging {
         if let Some(entry) = fleet.get(unit) {
             let tracked = self.tracked.get(unit).unwrap_or(&entry.tracked);
             let mut learned = tracked.clone();
-            learned.levels.learn(&Event { ts: record.at, ..event.clone() });
-            if event.kind == EventType::PassengerReleased {
-                learned.trapped = None;
-            }
+            learned.learn(&Event { ts: record.at, ..event.clone() });
             if learned != *tracked {
                 self.tracked.insert(unit.clone(), learned);
             }
@@ -276,14 +280,15 @@ impl Staging {
     }
 
     fn unknown(&mut self, arrival: &Arrival, decoded: &Decoded) {
-        let keep = (decoded.class != Class::State).then(|| Unregistered {
+        let message = Unregistered {
             id: 0,
             region: arrival.region.clone(),
             topic: arrival.topic.clone(),
             received_at: arrival.received_at,
             payload: arrival.payload.clone(),
-        });
-        self.unregistered.push(FromUnknown { address: decoded.address.clone(), keep });
+        };
+        let is_state = decoded.class == Class::State;
+        self.unregistered.push(FromUnknown { address: decoded.address.clone(), message, is_state });
     }
 
     /// Sends a message to quarantine.
@@ -303,9 +308,8 @@ impl Staging {
 
     /// Sends a message of an unknown unit to quarantine, because there is no more room to wait for the registry.
     pub fn overflow(&mut self, message: FromUnknown) {
-        let FromUnknown { address, keep } = message;
-        let (topic, received_at, payload) =
-            keep.map_or((String::new(), self.now, Vec::new()), |keep| (keep.topic, keep.received_at, keep.payload));
+        let FromUnknown { address, message, .. } = message;
+        let Unregistered { topic, received_at, payload, .. } = message;
         let detail = "the registry does not have this unit, and its publisher has too many such already; import it";
         self.outcome.refused.push((Reason::UnregisteredOverflow, detail.to_owned()));
         self.refused.push(RefusedMessage {

@@ -9,7 +9,7 @@ use jiff::{Span, ToSpan};
 use crate::domain::id::{BadId, PublisherId, RegionCode, UnitId};
 use crate::domain::unit::{Unit, UnitKind};
 
-/// Units over 15 years in use per 8,000 (DOMAIN.md §1: 143 in Jinjiang).
+/// Units over 15 years in use per 8,000 (docs/SOURCES.md: 143 in Jinjiang).
 const OVER_AGE: (usize, usize) = (143, 8_000);
 
 /// Share of units in their 14th and 15th year of use, for the notices that come before the age of 15.
@@ -170,7 +170,7 @@ impl Site {
     }
 }
 
-/// Class 4, region 6, year and month 6, serial 4 (DOMAIN.md §2); the class is no real one.
+/// Class 4, region 6, year and month 6, serial 4 (docs/SOURCES.md); the class is no real one.
 fn registration_code(unit: &Unit, since: Date, serials: &mut HashMap<String, u32>) -> String {
     let class = match unit.kind {
         UnitKind::Traction => "9110",

@@ -37,7 +37,7 @@ const ESCALATOR_FAULTS: [(FaultCode, u32); 5] = [
     (FaultCode::SafetyChainOpen, 1),
 ];
 
-/// Share of units that make most of the trouble (DOMAIN.md §6: 721 of 2,400 had every fault of Wujin).
+/// Share of units that make most of the trouble (docs/SOURCES.md: 721 of 2,400 had every fault of Wujin).
 const TROUBLED: f64 = 0.22;
 
 /// Fresh faults a year of a troubled and of a quiet unit; repeats come on top, so that the city has about 3.5.

@@ -1,4 +1,4 @@
-//! The canonical payloads as a controller writes them (DESIGN.md §4): JSON with its fields in a fixed order.
+//! The canonical payloads as a controller writes them (docs/CONTRACT.md): JSON with its fields in a fixed order.
 
 use serde::Serialize;
 

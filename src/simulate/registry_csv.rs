@@ -1,4 +1,4 @@
-//! Writes units as the registry CSV that `import units` reads (DESIGN.md §4 has the header).
+//! Writes units as the registry CSV that `import units` reads (docs/CONTRACT.md has the header).
 
 use std::io::Write;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use crate::domain::event::{Event, EventRecord, Sequence};
+use crate::domain::event::{Event, EventRecord, Mode, Sequence};
 use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardRecord;
 use crate::domain::id::{PublisherId, UnitId};
@@ -69,7 +69,7 @@ impl Change<'_> {
                     .push_bind(event.kind.as_str())
                     .push_bind(event.fault.as_ref().map(|fault| fault.code.as_str()))
                     .push_bind(event.fault.as_ref().and_then(|fault| fault.vendor_code.as_deref()))
-                    .push_bind(event.mode.map(|mode| mode.as_str()))
+                    .push_bind(event.mode.map(Mode::as_str))
                     .push_bind(event.landing.as_deref())
                     .push_bind(event.moving)
                     .push_bind(event.occupied)

@@ -1,4 +1,5 @@
-//! One row per unit of what is told again and again: levels (in the transaction of their edges) and the latest state.
+//! One row per unit of what is told again and again: levels and what looks like people trapped (in the transaction of
+//! their edges), and the latest state.
 
 use std::collections::HashMap;
 
@@ -10,6 +11,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::UnitId;
 use crate::domain::levels::Levels;
 use crate::domain::time::Timestamp;
+use crate::fleet::{Tracked, Trapped};
 
 use super::Change;
 use super::error::StoreError;
@@ -68,33 +70,45 @@ struct LevelsRow {
     entrapment: bool,
     mains_off: bool,
     signals_as_of: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    trapped: Option<TrappedRow>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    trapped_as_of: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrappedRow {
+    since: i64,
+    heard_at: i64,
+    told: bool,
 }
 
 impl Change<'_> {
-    /// The levels of every unit that has told any.
+    /// What is tracked of every unit that has told any level; the numbering that counts now is not stored.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
-    pub async fn levels(&mut self) -> Result<HashMap<UnitId, Levels>, StoreError> {
+    pub async fn tracked(&mut self) -> Result<HashMap<UnitId, Tracked>, StoreError> {
         let rows = sqlx::query("select unit, body from unit_flags").fetch_all(&mut *self.transaction).await?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in rows {
             let body: LevelsRow = json("unit_flags", row.try_get("body")?)?;
-            found.insert(word("unit_flags", row.try_get("unit")?)?, levels(body)?);
+            found.insert(word("unit_flags", row.try_get("unit")?)?, tracked(body)?);
         }
         Ok(found)
     }
 
-    /// Stores the levels of these units.
+    /// Stores what is tracked of these units.
     ///
     /// # Errors
     /// Those of the engine.
-    pub async fn put_levels<'a>(
+    pub async fn put_tracked<'a>(
         &mut self,
-        levels: impl Iterator<Item = (&'a UnitId, &'a Levels)>,
+        tracked: impl Iterator<Item = (&'a UnitId, &'a Tracked)>,
     ) -> Result<(), StoreError> {
         let rows: Vec<(&str, String)> =
-            levels.map(|(unit, levels)| (unit.as_str(), to_json(&levels_row(levels)))).collect();
+            tracked.map(|(unit, tracked)| (unit.as_str(), to_json(&levels_row(tracked)))).collect();
         if rows.is_empty() {
             return Ok(());
         }
@@ -150,7 +164,12 @@ fn faults(table: &'static str, rows: Vec<(String, Option<String>)>) -> Result<Ve
     rows.into_iter().map(|(code, vendor_code)| Ok(Fault { code: word(table, &code)?, vendor_code })).collect()
 }
 
-fn levels_row(levels: &Levels) -> LevelsRow {
+fn levels_row(tracked: &Tracked) -> LevelsRow {
+    let levels = &tracked.levels;
+    let trapped = |trapped: &Trapped| {
+        let Trapped { since, heard_at, told } = *trapped;
+        TrappedRow { since: since.0, heard_at: heard_at.0, told }
+    };
     LevelsRow {
         mode: levels.mode.map(|mode| mode.to_string()),
         mode_as_of: levels.mode_as_of.0,
@@ -160,19 +179,28 @@ fn levels_row(levels: &Levels) -> LevelsRow {
         entrapment: levels.entrapment,
         mains_off: levels.mains_off,
         signals_as_of: levels.signals_as_of.0,
+        trapped: tracked.trapped.as_ref().map(trapped),
+        trapped_as_of: tracked.trapped_as_of.map(|at| at.0),
     }
 }
 
-fn levels(row: LevelsRow) -> Result<Levels, StoreError> {
-    Ok(Levels {
-        mode: optional_word("unit_flags", row.mode.as_deref())?,
-        mode_as_of: Timestamp(row.mode_as_of),
-        faults: faults("unit_flags", row.faults)?,
-        faults_as_of: Timestamp(row.faults_as_of),
-        alarm: row.alarm,
-        entrapment: row.entrapment,
-        mains_off: row.mains_off,
-        signals_as_of: Timestamp(row.signals_as_of),
+fn tracked(row: LevelsRow) -> Result<Tracked, StoreError> {
+    let trapped =
+        |TrappedRow { since, heard_at, told }| Trapped { since: Timestamp(since), heard_at: Timestamp(heard_at), told };
+    Ok(Tracked {
+        trapped: row.trapped.map(trapped),
+        trapped_as_of: row.trapped_as_of.map(Timestamp),
+        numbering: None,
+        levels: Levels {
+            mode: optional_word("unit_flags", row.mode.as_deref())?,
+            mode_as_of: Timestamp(row.mode_as_of),
+            faults: faults("unit_flags", row.faults)?,
+            faults_as_of: Timestamp(row.faults_as_of),
+            alarm: row.alarm,
+            entrapment: row.entrapment,
+            mains_off: row.mains_off,
+            signals_as_of: Timestamp(row.signals_as_of),
+        },
     })
 }
 

@@ -27,7 +27,7 @@ pub mod read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
 use error::StoreError;
@@ -48,6 +48,9 @@ pub struct Change<'s> {
 /// SQLite's "this file is ours" mark: `lift` in ASCII.
 const APPLICATION_ID: i64 = 0x6c69_6674;
 
+/// Every step from an empty file to this program's schema.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
+
 /// The first SQLite without the corruption of a write-ahead log that is reset while it is read.
 const LEAST_SQLITE: &str = "3.51.3";
 
@@ -59,23 +62,28 @@ impl Store {
     /// it; [`StoreError::Damaged`] when SQLite's quick check finds damage.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = FileLock::acquire(path)?;
+        // Nothing here writes to the file: it may turn out not to be ours, or damaged.
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(false)
             .pragma("temp_store", "memory")
             .pragma("cache_size", "-32768")
             .pragma("journal_size_limit", "67108864");
-        let mut writer = SqliteConnection::connect_with(&options)
-            .await
-            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let mut writer =
+            SqliteConnection::connect_with(&options).await.map_err(|source| StoreError::opening(path, source))?;
         check_engine(&mut writer).await?;
         check_file(&mut writer, path).await?;
+        prepare(&mut writer).await?;
         migrate(&mut writer, path).await?;
-        Ok(Self { writer, path: path.to_owned(), _lock: lock })
+        let mut store = Self { writer, path: path.to_owned(), _lock: lock };
+        let (journal, synchronous) = store.durability().await?;
+        if (journal.as_str(), synchronous) != ("wal", 2) {
+            return Err(StoreError::NotDurable { path: path.to_owned(), journal, synchronous });
+        }
+        Ok(store)
     }
 
     /// Begins the one transaction.
@@ -84,6 +92,16 @@ impl Store {
     /// Those of the engine: a lock held elsewhere for over 10 s, a full or failing disk.
     pub async fn begin(&mut self) -> Result<Change<'_>, StoreError> {
         Ok(Change { transaction: self.writer.begin_with("begin immediate").await? })
+    }
+
+    /// The journal's mode, and how hard the writer synchronises (2 is `full`).
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn durability(&mut self) -> Result<(String, i64), StoreError> {
+        let journal = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut self.writer).await?;
+        let synchronous = sqlx::query_scalar("pragma synchronous").fetch_one(&mut self.writer).await?;
+        Ok((journal, synchronous))
     }
 
     /// The file.
@@ -140,26 +158,40 @@ async fn check_engine(writer: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 async fn check_file(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let damaged = |what: String| StoreError::Damaged { path: path.to_owned(), what };
-    let id: i64 = sqlx::query_scalar("pragma application_id")
-        .fetch_one(&mut *writer)
-        .await
-        .map_err(|error| damaged(error.to_string()))?;
-    let tables: i64 = sqlx::query_scalar("select count(*) from sqlite_schema").fetch_one(&mut *writer).await?;
-    if tables > 0 && id != APPLICATION_ID {
+    let failed = |source| StoreError::opening(path, source);
+    let id: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut *writer).await.map_err(failed)?;
+    let tables = "select name from sqlite_schema where type = 'table'";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *writer).await.map_err(failed)?;
+    if !tables.is_empty() && id != APPLICATION_ID {
         return Err(StoreError::NotOurs { path: path.to_owned() });
     }
-    let verdict: String = sqlx::query_scalar("pragma quick_check(1)")
-        .fetch_one(&mut *writer)
-        .await
-        .map_err(|error| damaged(error.to_string()))?;
-    if verdict == "ok" { Ok(()) } else { Err(damaged(verdict)) }
+    let verdict: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&mut *writer).await.map_err(failed)?;
+    if verdict != "ok" {
+        return Err(StoreError::Damaged { path: path.to_owned(), what: verdict });
+    }
+    if tables.iter().any(|table| table == "_sqlx_migrations") {
+        let newest = "select coalesce(max(version), 0) from _sqlx_migrations";
+        let version: i64 = sqlx::query_scalar(newest).fetch_one(&mut *writer).await.map_err(failed)?;
+        if !MIGRATIONS.version_exists(version) && version > 0 {
+            return Err(StoreError::Newer { path: path.to_owned(), version });
+        }
+    }
+    Ok(())
+}
+
+/// Makes the file ours; for one that is, this writes nothing.
+async fn prepare(writer: &mut SqliteConnection) -> Result<(), StoreError> {
+    let id: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut *writer).await?;
+    if id != APPLICATION_ID {
+        // 0x6c696674 is APPLICATION_ID; a pragma takes no parameter.
+        sqlx::query("pragma application_id = 0x6c696674").execute(&mut *writer).await?;
+    }
+    sqlx::query("pragma journal_mode = wal").execute(&mut *writer).await?;
+    Ok(())
 }
 
 async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    // 0x6c696674 is APPLICATION_ID; a pragma takes no parameter.
-    sqlx::query("pragma application_id = 0x6c696674").execute(&mut *writer).await?;
-    sqlx::migrate!("src/store/migrations").run_direct(None, writer, false).await.map_err(|error| match error {
+    MIGRATIONS.run_direct(None, writer, false).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::VersionMissing(version) => StoreError::Newer { path: path.to_owned(), version },
         source => StoreError::Migrate { path: path.to_owned(), source },
     })

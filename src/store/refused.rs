@@ -163,15 +163,24 @@ impl Change<'_> {
         Ok(found)
     }
 
-    /// Drops kept messages that are attached to their unit now, and the units that are registered by now.
+    /// Drops kept messages that are attached to their unit now.
     ///
     /// # Errors
     /// Those of the engine.
     pub async fn drop_attached(&mut self, messages: &[i64]) -> Result<(), StoreError> {
         let drop = "delete from unregistered_message where id in (select value from json_each($1))";
         sqlx::query(drop).bind(to_json(messages)).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    /// Forgets units that are registered by now, and of which no message waits to be attached.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn forget_registered(&mut self) -> Result<(), StoreError> {
         let forget = "delete from unregistered_unit \
-             where exists (select 1 from unit where unit.id = unregistered_unit.unit)";
+             where exists (select 1 from unit where unit.id = unregistered_unit.unit) \
+             and not exists (select 1 from unregistered_message m where m.unit = unregistered_unit.unit)";
         sqlx::query(forget).execute(&mut *self.transaction).await?;
         Ok(())
     }

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::domain::id::UnitId;
+use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 
@@ -52,7 +52,7 @@ impl Change<'_> {
             .bind(unit.in_service_since.map(|day| day.to_string()))
             .bind(&unit.owner)
             .bind(&unit.maintainer)
-            .bind(unit.publisher.as_ref().map(|publisher| publisher.as_str()))
+            .bind(unit.publisher.as_ref().map(PublisherId::as_str))
             .bind(unit.stops)
             .bind(unit.position.map(|(latitude, _)| latitude))
             .bind(unit.position.map(|(_, longitude)| longitude))

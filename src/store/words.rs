@@ -5,6 +5,9 @@ use std::str::FromStr;
 use super::error::StoreError;
 
 /// A word of a closed list, or an id, as a row holds it.
+///
+/// # Errors
+/// [`StoreError::Row`] names the table and what stands there.
 pub fn word<T>(table: &'static str, text: &str) -> Result<T, StoreError>
 where
     T: FromStr<Err: std::fmt::Display>,
@@ -13,6 +16,9 @@ where
 }
 
 /// A word that may be missing.
+///
+/// # Errors
+/// [`StoreError::Row`] names the table and what stands there.
 pub fn optional_word<T>(table: &'static str, text: Option<&str>) -> Result<Option<T>, StoreError>
 where
     T: FromStr<Err: std::fmt::Display>,
@@ -21,6 +27,9 @@ where
 }
 
 /// A column that holds JSON.
+///
+/// # Errors
+/// [`StoreError::Row`] names the table and what stands there.
 pub fn json<T: serde::de::DeserializeOwned>(table: &'static str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Row { table, what: error.to_string() })
 }

@@ -2,15 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+use liftwatch::app;
 use liftwatch::broker::BrokerUrl;
 use liftwatch::config::sections::{Display, Http, Region, Settings, Store};
 use liftwatch::config::{ConfigError, Document};
+use liftwatch::decode::settings::MappingSettings;
+use liftwatch::detect;
 
 fn here(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-/// Reads every section as the daemon does.
+/// Reads a file as the daemon does.
+fn read_all(mut document: Document) -> Result<app::settings::Settings, ConfigError> {
+    let settings = app::settings::Settings::read(&mut document);
+    document.finish().map(|()| settings)
+}
+
+/// Reads the sections that no single room owns.
 fn read(mut document: Document) -> Result<Settings, ConfigError> {
     let settings = Settings::read(&mut document);
     let _: toml::Table = document.section("rules");
@@ -35,7 +44,7 @@ fn each_bad_file_gets_its_exact_message() {
             continue;
         }
         tried += 1;
-        let told = match Document::load(&path).and_then(read) {
+        let told = match Document::load(&path).and_then(read_all) {
             Ok(_) => "no message at all".to_owned(),
             Err(error) => error.to_string().replace(&format!("{}/", folder.display()), ""),
         };
@@ -108,9 +117,36 @@ fn the_shipped_file_is_good_and_shows_the_defaults() {
     section_equals_default::<Http>("http");
     section_equals_default::<Display>("display");
 
+    section_equals_default::<detect::IncidentSettings>("rules.incident");
+    section_equals_default::<detect::repeated_fault::Settings>("rules.repeated_fault");
+    section_equals_default::<detect::repeated_fault_watch::Settings>("rules.repeated_fault_watch");
+    section_equals_default::<detect::repeated_entrapment::Settings>("rules.repeated_entrapment");
+    section_equals_default::<detect::fault_after_repair::Settings>("rules.fault_after_repair");
+    section_equals_default::<detect::critical_fault::Settings>("rules.critical_fault");
+    section_equals_default::<detect::entrapment::Settings>("rules.entrapment");
+    section_equals_default::<detect::over_age::Settings>("rules.over_age");
+    section_equals_default::<detect::silent_unit::Settings>("rules.silent_unit");
+    section_equals_default::<detect::evidence_gap::Settings>("rules.evidence_gap");
+    let whole = read_all(Document::load(&here("config/liftwatch.toml")).unwrap()).unwrap();
+    assert_eq!(whole.rules, detect::Settings::default(), "every rule stands in the shipped file");
+
     let least = parse("[[region]]\ncode = \"350582\"\nname = \"晋江\"\nbroker = \"mqtt://127.0.0.1\"").unwrap();
     assert_eq!(shipped.regions, least.regions);
     assert_keys_shown::<Region>("region");
+}
+
+/// The mapping that the shipped file shows is an example with every key: with its `#` taken away, the daemon takes it.
+#[test]
+fn the_shipped_mapping_works_when_it_is_put_to_use() {
+    let text = uncommented();
+    let example = &text[text.find("\n[[mapping]]").unwrap()..];
+    for key in keys_of::<MappingSettings>() {
+        assert!(example.contains(&format!("{key} = ")), "the example does not show {key}");
+    }
+    let region = "[[region]]\ncode = \"350582\"\nbroker = \"mqtt://127.0.0.1\"\n";
+    let document = Document::parse(Path::new("liftwatch.toml"), format!("{region}{example}")).unwrap();
+    let settings = read_all(document).unwrap();
+    assert_eq!(settings.mappings.len(), 1);
 }
 
 #[test]
@@ -187,7 +223,7 @@ proptest::proptest! {
         let end = (start + length).min(chars.len());
         let damaged: String = chars[..start].iter().copied().chain(put.chars()).chain(chars[end..].iter().copied()).collect();
         let lines = damaged.matches('\n').count() + 1;
-        if let Err(error) = parse(&damaged) {
+        if let Err(error) = Document::parse(Path::new("liftwatch.toml"), damaged).and_then(read_all) {
             proptest::prop_assert!(!error.problems.is_empty());
             for problem in error.problems {
                 proptest::prop_assert!(problem.line.is_none_or(|line| (1..=lines).contains(&line)), "{problem:?}");

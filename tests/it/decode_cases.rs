@@ -80,7 +80,7 @@ unit = { topic_level = 4 }
 booleans = "0/1"
 "#;
 
-/// DOMAIN.md §2, code by code.
+/// docs/DECODING.md, code by code.
 #[test]
 fn every_gb_code_has_its_meaning() {
     let decoder = decoder(GB);

@@ -20,6 +20,12 @@ mod model;
 
 mod pipeline_model;
 
+mod rules;
+
+mod pipeline_scenarios;
+
+mod store;
+
 mod mosquitto;
 
 mod mqtt;

@@ -9,6 +9,7 @@ use liftwatch::decode::mapping::{Address, Class, Decoded, Fact, Rejection};
 use liftwatch::detect::{Rules, Settings};
 use liftwatch::domain::event::{Event, EventType, Mode, Origin, Sequence, State};
 use liftwatch::domain::fault::{Fault, FaultCode};
+use liftwatch::domain::hazard::{HazardReport, Reporter};
 use liftwatch::domain::id::{PublisherId, RegionCode, UnitId};
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use liftwatch::domain::unit::{Unit, UnitKind};
@@ -91,6 +92,11 @@ impl World {
     pub async fn restart_with(&mut self, settings: Settings) {
         self.settings = settings;
         self.restart().await;
+    }
+
+    /// Ends the daemon in order: everything is in the file itself.
+    pub async fn close(&mut self) {
+        self.pipeline.take().unwrap().close().await.unwrap();
     }
 
     async fn open(&mut self) {
@@ -183,9 +189,62 @@ impl World {
         sqlx::query_scalar(query).bind(rule.to_owned()).fetch_all(&mut self.reader().await).await.unwrap()
     }
 
+    /// What happened to the alerts of a rule, in order, told or not.
+    pub async fn transitions(&mut self, rule: &str) -> Vec<String> {
+        let query =
+            "select t.kind from alert_transition t join alert a on a.id = t.alert where a.rule = $1 order by t.id";
+        sqlx::query_scalar(query).bind(rule.to_owned()).fetch_all(&mut self.reader().await).await.unwrap()
+    }
+
+    /// Start, end and whether it fires, of each alert of a rule that stands.
+    pub async fn episodes(&mut self, rule: &str) -> Vec<(Timestamp, Option<Timestamp>, bool)> {
+        self.alerts(rule).await.into_iter().map(|alert| (alert.starts, alert.ends, alert.firing)).collect()
+    }
+
     /// One number out of the file.
     pub async fn count(&mut self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&mut self.reader().await).await.unwrap()
+    }
+
+    /// One text out of the file.
+    pub async fn text(&mut self, query: &'static str) -> String {
+        sqlx::query_scalar(query).fetch_one(&mut self.reader().await).await.unwrap()
+    }
+
+    /// What an operator with a foreign tool does to the file.
+    pub async fn meddle(&mut self, statement: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.file());
+        sqlx::raw_sql(statement).execute(&mut options.connect().await.unwrap()).await.unwrap();
+    }
+
+    /// Every row of every table, as text, in an order that depends on content alone. What chance chooses (the end of
+    /// an alert's id) is left out; an alert is named by its rule, unit and start.
+    pub async fn dump(&mut self) -> Vec<String> {
+        self.pipeline().flush().await.unwrap();
+        let mut reader = self.reader().await;
+        let tables = "select name from sqlite_schema where type = 'table' and name not like 'sqlite%' \
+             and name <> '_sqlx_migrations' order by name";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut reader).await.unwrap();
+        let mut rows = Vec::new();
+        for table in tables {
+            let columns = format!("select name from pragma_table_info('{table}')");
+            let columns: Vec<String> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(columns)).fetch_all(&mut reader).await.unwrap();
+            let named = "(select a.rule || a.unit || a.starts_at || a.state from alert a where a.id = alert)";
+            let shown = columns.iter().filter(|column| (table.as_str(), column.as_str()) != ("alert", "id"));
+            let shown = shown.map(|column| match (table.as_str(), column.as_str()) {
+                ("alert", "superseded_by") => "superseded_by is null".to_owned(),
+                ("alert_transition", "alert") => named.to_owned(),
+                _ => format!("quote({column})"),
+            });
+            let query =
+                format!("select '{table}: ' || concat_ws(', ', {}) from {table}", shown.collect::<Vec<_>>().join(", "));
+            let found: Vec<String> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&mut reader).await.unwrap();
+            rows.extend(found);
+        }
+        rows.sort();
+        rows
     }
 
     /// A connection that only reads.
@@ -283,6 +342,19 @@ pub fn state_message(unit: &str, state: State) -> Arrival {
 
 pub fn visit_message(unit: &str, visit: Visit) -> Arrival {
     message(unit, Class::Visit, Fact::Visit(visit))
+}
+
+/// A report of a major hazard with this text, from the start.
+pub fn hazard_message(unit: &str, report_id: &str, text: &str) -> Arrival {
+    let report = HazardReport {
+        ts: START,
+        report_id: report_id.to_owned(),
+        reporter: Reporter::InspectionBody,
+        basis: "GB45067-4.6-b".to_owned(),
+        use_stopped: true,
+        body: text.to_owned(),
+    };
+    message(unit, Class::Hazard, Fact::Hazard(report))
 }
 
 /// A message that could not be read.

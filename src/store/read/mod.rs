@@ -24,7 +24,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{Sqlite, Transaction};
 
-/// A reader held open keeps the write-ahead log from shrinking (FAILURES.md: readers limited to 5 s).
+/// A reader held open keeps the write-ahead log from shrinking so a reader has 5 s.
 const LONGEST_READ: Duration = Duration::from_secs(5);
 
 /// SQLite asks whether to go on after this many instructions: about 100 µs apart, too rare to cost anything.
