@@ -12,16 +12,16 @@ use liftwatch::domain::fault::FaultCode;
 use liftwatch::domain::time::{DAY, HOUR, SECOND, Timestamp};
 use liftwatch::ingest::connection::receiving_options;
 use liftwatch::simulate::publisher::{Publisher, PublisherSettings, Tally};
-use rumqttc::{AsyncClient, Incoming, QoS};
+use rumqttc::{AsyncClient, Incoming};
 use serde_json::json;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::model::{Episode, Known};
 use crate::mosquitto::Mosquitto;
-use crate::process::{Daemon, Folder, until_within};
+use crate::process::{Daemon, Folder, until, until_within};
 use crate::world::{cleared, event, raised};
 
 const UNITS: u64 = 50;
@@ -135,28 +135,33 @@ fn kill_9_under_load_loses_nothing_and_doubles_nothing() {
     let story = story(start);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let tally = Arc::new(Tally::default());
+    let recorded = || runtime.block_on(rows_stored(&folder.path("city.db")));
+    let whole = UNITS * EACH;
 
     // The first life takes the session up, so that the broker keeps what comes from then on.
     let mut daemon = folder.serve_connected();
     let sending = runtime.spawn(send(broker.port, story.clone(), Arc::clone(&tally)));
     let mut rng = fastrand::Rng::with_seed(9);
-    let mut at_kills = Vec::new();
-    for _ in 0..KILLS {
-        std::thread::sleep(Duration::from_millis(rng.u64(300..1_500)));
+    let mut at_kills = vec![0];
+    for kill in 0..KILLS {
+        // Two of three die while they store, the third while it may still be starting.
+        if kill % 3 < 2 {
+            let before = *at_kills.last().unwrap();
+            until("it stores more", || recorded() > before || before == whole);
+        }
+        std::thread::sleep(Duration::from_millis(rng.u64(0..400)));
         daemon.kill();
-        at_kills.push(runtime.block_on(rows_stored(&folder.path("city.db"))));
+        at_kills.push(recorded());
         daemon = folder.spawn();
     }
     daemon.kill();
     let daemon = folder.serve();
     runtime.block_on(sending).unwrap();
-    let whole = UNITS * EACH;
     assert_eq!((tally.acknowledged(), tally.refused()), (tally.sent(), 0));
     assert!(tally.sent() > whole, "some went twice");
     let amid = at_kills.iter().filter(|rows| (1..whole).contains(rows)).collect::<BTreeSet<_>>();
     assert!(amid.len() >= 3, "killed while storing, and stored more in between: {at_kills:?}");
 
-    let recorded = || runtime.block_on(rows_stored(&folder.path("city.db")));
     until_within(Duration::from_secs(60), "everything is stored", || recorded() >= whole);
     let stored = daemon.items("/api/v1/events").iter().map(number).collect();
     let delivery = Delivery { sent: story.iter().map(|(number, _)| *number).collect(), stored };
@@ -214,36 +219,45 @@ fn alerts_are_the_models(daemon: &Daemon, story: &[(Number, Event)]) {
 }
 
 /// Like the daemon's session, but for one thing: it acknowledges a message when it comes, and stores a little later
-/// what has gathered, unless it dies before.
-async fn careless(url: &str, stored: &mut Vec<Number>, life: Duration) {
+/// what has gathered, unless it dies before. It dies so long after it has connected; without a `life`, when nothing
+/// has come for two seconds.
+async fn careless(url: &str, stored: &mut Vec<Number>, life: Option<Duration>) {
     let options = receiving_options(&crate::mqtt::settings(url)).unwrap();
     let (client, mut line) = AsyncClient::builder(options).build();
-    client.subscribe("lift/v1/350582/#", QoS::AtLeastOnce).await.unwrap();
     let (gather, mut gathered) = mpsc::unbounded_channel();
+    let (connected, accepted) = oneshot::channel();
     let reading = tokio::spawn(async move {
+        let mut connected = Some(connected);
         loop {
             match line.poll().await {
                 Ok(rumqttc::Event::Incoming(Incoming::Publish(message))) => {
                     client.try_ack(&message).unwrap();
-                    gather.send(message).unwrap();
+                    // After its death nobody gathers any more.
+                    drop(gather.send(message));
                 }
+                Ok(rumqttc::Event::Incoming(Incoming::ConnAck(_))) => drop(connected.take().map(|tell| tell.send(()))),
                 Ok(_) => {}
                 // Without a pause, a task that meets one error after another could not even be ended.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     });
-    let death = Instant::now() + life;
-    while Instant::now() + STORES_EVERY < death {
+    tokio::time::timeout(Duration::from_secs(20), accepted).await.expect("connected").unwrap();
+    let death = life.map(|life| Instant::now() + life);
+    let mut quiet_since = Instant::now();
+    while death.map_or(quiet_since.elapsed() < Duration::from_secs(2), |death| Instant::now() + STORES_EVERY < death) {
         tokio::time::sleep(STORES_EVERY).await;
         while let Ok(message) = gathered.try_recv() {
             let body: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
             let topic = String::from_utf8(message.topic.to_vec()).unwrap();
             let unit = topic.split('/').nth(4).unwrap().strip_prefix("U-").unwrap().parse().unwrap();
             stored.push((unit, body["seq"].as_u64().unwrap()));
+            quiet_since = Instant::now();
         }
     }
-    tokio::time::sleep_until(death).await;
+    if let Some(death) = death {
+        tokio::time::sleep_until(death).await;
+    }
     reading.abort();
 }
 
@@ -251,16 +265,17 @@ async fn careless(url: &str, stored: &mut Vec<Number>, life: Duration) {
 async fn a_subscriber_that_acknowledges_before_it_stores_is_caught() {
     let broker = Mosquitto::start();
     let mut stored = Vec::new();
-    careless(&broker.url(), &mut stored, Duration::from_millis(300)).await;
+    // The daemon's own session subscribes; the careless one takes it over.
+    crate::mqtt::start(crate::mqtt::settings(&broker.url())).await.stop().await;
     let story: Vec<(Number, Event)> = story(Timestamp(1_767_225_600_000)).into_iter().take(12_000).collect();
     let sent = story.iter().map(|(number, _)| *number).collect();
     let sending = tokio::spawn(send(broker.port, story, Arc::new(Tally::default())));
     let mut rng = fastrand::Rng::with_seed(10);
     for _ in 0..5 {
-        careless(&broker.url(), &mut stored, Duration::from_millis(rng.u64(300..700))).await;
+        careless(&broker.url(), &mut stored, Some(Duration::from_millis(rng.u64(250..600)))).await;
     }
     sending.await.unwrap();
-    careless(&broker.url(), &mut stored, Duration::from_secs(3)).await;
+    careless(&broker.url(), &mut stored, None).await;
     let delivery = Delivery { sent, stored };
     assert!(delivery.lost() > 0, "{} stored", delivery.stored.len());
     assert!(delivery.stored.len() > 1_000, "it did work: {} stored", delivery.stored.len());
