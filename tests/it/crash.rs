@@ -10,9 +10,8 @@ use liftwatch::clock::{Clock, SystemClock};
 use liftwatch::domain::event::{Event, EventType};
 use liftwatch::domain::fault::FaultCode;
 use liftwatch::domain::time::{DAY, HOUR, SECOND, Timestamp};
-use liftwatch::ingest::connection::receiving_options;
 use liftwatch::simulate::publisher::{Publisher, PublisherSettings, Tally};
-use rumqttc::{AsyncClient, Incoming};
+use rumqttc::{AckMode, AsyncClient, BrokerSessionResumePolicy, Incoming, MqttOptions, SessionMode};
 use serde_json::json;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -218,12 +217,17 @@ fn alerts_are_the_models(daemon: &Daemon, story: &[(Number, Event)]) {
     assert!(recorded.is_empty() && count > UNITS, "{count} alerts");
 }
 
-/// Like the daemon's session, but for one thing: it acknowledges a message when it comes, and stores a little later
+/// Takes the daemon's session over, and lets the library acknowledge each message when it comes; stores a little later
 /// what has gathered, unless it dies before. It dies so long after it has connected; without a `life`, when nothing
 /// has come for two seconds.
 async fn careless(url: &str, stored: &mut Vec<Number>, life: Option<Duration>) {
-    let options = receiving_options(&crate::mqtt::settings(url)).unwrap();
-    let (client, mut line) = AsyncClient::builder(options).build();
+    let settings = crate::mqtt::settings(url);
+    let mut options = MqttOptions::new(settings.client_id, (settings.broker.host, settings.broker.port));
+    options.set_session_mode(SessionMode::Persistent);
+    options.set_session_expiry_interval(Some(u32::MAX));
+    options.set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
+    options.set_ack_mode(AckMode::Automatic);
+    let (_client, mut line) = AsyncClient::builder(options).build();
     let (gather, mut gathered) = mpsc::unbounded_channel();
     let (connected, accepted) = oneshot::channel();
     let reading = tokio::spawn(async move {
@@ -231,7 +235,6 @@ async fn careless(url: &str, stored: &mut Vec<Number>, life: Option<Duration>) {
         loop {
             match line.poll().await {
                 Ok(rumqttc::Event::Incoming(Incoming::Publish(message))) => {
-                    client.try_ack(&message).unwrap();
                     // After its death nobody gathers any more.
                     drop(gather.send(message));
                 }
