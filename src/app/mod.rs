@@ -143,13 +143,23 @@ pub async fn run(
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
-    let ended = wait(shutdown, &mut writing, &mut sessions).await;
+    let first = wait(shutdown, &mut writing, &mut sessions).await;
     stop.send_replace(true);
-    let written = drain(ended, writing, sessions).await?;
+    let (written, listened) = drain(first, writing, sessions).await?;
     ticking.abort();
     let served = serving.await.context("the HTTP server panicked")?;
     reader.close().await;
+    worst(written, listened, served)
+}
+
+/// The failure that the exit code tells. A lost store ends the sessions too, so it comes before theirs.
+fn worst(
+    written: Result<(), StoreError>,
+    listened: anyhow::Result<()>,
+    served: std::io::Result<()>,
+) -> Result<(), AppError> {
     written.map_err(AppError::StorageLost)?;
+    listened?;
     Ok(served.context("the HTTP server")?)
 }
 
@@ -158,43 +168,56 @@ fn links(sessions: &[SessionSettings], clock: &dyn Clock) -> Vec<Arc<LinkStatus>
     sessions.iter().map(link).collect()
 }
 
-/// Lets the sessions finish, and then the writer, which ends when the last of them is gone.
-async fn drain(
-    ended: Option<Result<(), StoreError>>,
-    writing: tokio::task::JoinHandle<Result<(), StoreError>>,
-    mut sessions: Sessions,
-) -> anyhow::Result<Result<(), StoreError>> {
-    while let Some(session) = sessions.join_next().await {
-        log_session(session);
-    }
-    match ended {
-        Some(written) => Ok(written),
-        None => writing.await.context("the writer panicked"),
-    }
+/// Who stopped first, and so stops all.
+enum First {
+    Person,
+    Writer(Result<(), StoreError>),
+    Session(anyhow::Result<()>),
 }
 
-/// Waits for whoever stops first. A writer that ended says how.
+/// Lets the sessions finish, and then the writer, which ends when the last of them is gone. Returns how each side ended;
+/// of several sessions that failed, the first.
+async fn drain(
+    first: First,
+    writing: tokio::task::JoinHandle<Result<(), StoreError>>,
+    mut sessions: Sessions,
+) -> anyhow::Result<(Result<(), StoreError>, anyhow::Result<()>)> {
+    let (written, mut listened) = match first {
+        First::Person => (None, Ok(())),
+        First::Writer(written) => (Some(written), Ok(())),
+        First::Session(ended) => (None, ended),
+    };
+    while let Some(ended) = sessions.join_next().await {
+        match (&listened, session_ended(ended)) {
+            (Ok(()), ended) => listened = ended,
+            (Err(_), Err(error)) => tracing::error!(error = format!("{error:#}"), "another MQTT session failed too"),
+            (Err(_), Ok(())) => {}
+        }
+    }
+    let written = match written {
+        Some(written) => written,
+        None => writing.await.context("the writer panicked")?,
+    };
+    Ok((written, listened))
+}
+
+/// Waits for whoever stops first.
 async fn wait(
     shutdown: watch::Receiver<bool>,
     writing: &mut tokio::task::JoinHandle<Result<(), StoreError>>,
     sessions: &mut Sessions,
-) -> Option<Result<(), StoreError>> {
+) -> First {
     tokio::select! {
-        () = stopped(shutdown) => None,
-        written = writing => Some(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))),
-        Some(session) = sessions.join_next(), if !sessions.is_empty() => {
-            log_session(session);
-            None
+        () = stopped(shutdown) => First::Person,
+        written = writing => {
+            First::Writer(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
         }
+        Some(ended) = sessions.join_next(), if !sessions.is_empty() => First::Session(session_ended(ended)),
     }
 }
 
-fn log_session(ended: Result<Result<(), session::SessionError>, tokio::task::JoinError>) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "an MQTT session cannot go on"),
-        Err(error) => tracing::error!(%error, "an MQTT session panicked"),
-    }
+fn session_ended(ended: Result<Result<(), session::SessionError>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    Ok(ended.context("an MQTT session panicked")??)
 }
 
 /// Completes when the flag turns true, or nobody can turn it any more.

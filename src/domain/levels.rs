@@ -4,7 +4,7 @@
 //! older than what is known of a group changes nothing in it, so duplicates and late states make no edges.
 
 use super::event::{Event, EventType, Mode, Origin, State};
-use super::fault::Fault;
+use super::fault::{Fault, FaultCode};
 use super::time::{EARLIEST, Timestamp};
 
 /// More active faults at once than any controller has; beyond it a level is not remembered, so memory is bounded.
@@ -45,8 +45,9 @@ impl Levels {
     #[must_use]
     pub fn differ_from(&self, state: &State) -> bool {
         let mode = state.mode.is_some_and(|mode| mode != Mode::Unknown && self.mode != Some(mode));
-        let faults = state.active_faults.as_ref().is_some_and(|faults| {
-            faults.len() != self.faults.len() || faults.iter().any(|fault| self.faults.binary_search(fault).is_err())
+        let faults = state.active_faults.as_ref().is_some_and(|told| {
+            self.faults.iter().any(|known| !is_told(known, told))
+                || told.iter().any(|told| !is_known(told, &self.faults))
         });
         let differs = |told: Option<bool>, known: bool| told.is_some_and(|told| told != known);
         mode || faults
@@ -69,15 +70,19 @@ impl Levels {
             self.observe_signals(state, &mut edges);
         }
         if let Some(active) = state.active_faults.as_ref().filter(|_| state.ts > self.faults_as_of) {
-            let mut active: Vec<Fault> = active.iter().take(MAX_ACTIVE).cloned().collect();
-            active.sort();
-            active.dedup();
+            let active = &active[..active.len().min(MAX_ACTIVE)];
             let fault = |kind, fault: &Fault| Event { fault: Some(fault.clone()), ..edge(state, kind) };
-            let ended = self.faults.iter().filter(|known| active.binary_search(known).is_err());
-            edges.extend(ended.map(|known| fault(EventType::FaultCleared, known)));
-            let begun = active.iter().filter(|told| self.faults.binary_search(told).is_err());
-            edges.extend(begun.map(|told| fault(EventType::FaultRaised, told)));
-            (self.faults, self.faults_as_of) = (active, state.ts);
+            let (mut standing, ended): (Vec<Fault>, Vec<Fault>) =
+                std::mem::take(&mut self.faults).into_iter().partition(|known| is_told(known, active));
+            edges.extend(ended.iter().map(|known| fault(EventType::FaultCleared, known)));
+            for told in active {
+                if standing.len() < MAX_ACTIVE && !is_known(told, &standing) {
+                    edges.push(fault(EventType::FaultRaised, told));
+                    standing.push(told.clone());
+                }
+            }
+            standing.sort();
+            (self.faults, self.faults_as_of) = (standing, state.ts);
         }
         edges
     }
@@ -118,17 +123,32 @@ impl Levels {
             EventType::FaultRaised | EventType::FaultCleared if event.ts >= self.faults_as_of => {
                 self.faults_as_of = event.ts;
                 let Some(fault) = &event.fault else { return };
-                match (self.faults.binary_search(fault), event.kind) {
-                    (Err(place), EventType::FaultRaised) if self.faults.len() < MAX_ACTIVE => {
-                        self.faults.insert(place, fault.clone());
-                    }
-                    (_, EventType::FaultCleared) => self.faults.retain(|known| known.key() != fault.key()),
-                    _ => {}
+                let known = self.faults.iter().any(|known| known.key() == fault.key());
+                if event.kind == EventType::FaultCleared {
+                    self.faults.retain(|known| known.key() != fault.key());
+                } else if !known && self.faults.len() < MAX_ACTIVE {
+                    self.faults.push(fault.clone());
+                    self.faults.sort();
                 }
             }
             _ => {}
         }
     }
+}
+
+/// Whether a state's fault is the known one. States name codes alone, so the vendor's code of an event says nothing
+/// against it; and `other` without a vendor's code means whichever other fault is known.
+fn means(told: &Fault, known: &Fault) -> bool {
+    let any_other = told.code == FaultCode::Other && told.vendor_code.is_none();
+    told.key() == known.key() || (any_other && known.code == FaultCode::Other)
+}
+
+fn is_told(known: &Fault, told: &[Fault]) -> bool {
+    told.iter().any(|told| means(told, known))
+}
+
+fn is_known(told: &Fault, known: &[Fault]) -> bool {
+    known.iter().any(|known| means(told, known))
 }
 
 fn edge(state: &State, kind: EventType) -> Event {
@@ -143,5 +163,64 @@ fn edge(state: &State, kind: EventType) -> Event {
         occupied: state.occupied,
         origin: Origin::Edge,
         extra: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(code: FaultCode, vendor: Option<&str>) -> Fault {
+        Fault { code, vendor_code: vendor.map(str::to_owned) }
+    }
+
+    fn state(ts: i64, faults: Vec<Fault>) -> State {
+        State { active_faults: Some(faults), ..State::at(EARLIEST + ts) }
+    }
+
+    fn raised(ts: i64, fault: Fault) -> Event {
+        Event { fault: Some(fault), ..edge(&State::at(EARLIEST + ts), EventType::FaultRaised) }
+    }
+
+    fn shape(edges: &[Event]) -> Vec<(EventType, Option<&str>)> {
+        edges.iter().map(|edge| (edge.kind, edge.fault.as_ref().unwrap().vendor_code.as_deref())).collect()
+    }
+
+    #[test]
+    fn a_state_that_names_the_code_repeats_an_event_that_named_the_vendors_code_too() {
+        for code in [FaultCode::DoorClosing, FaultCode::Other] {
+            let mut levels = Levels::default();
+            levels.learn(&raised(1, fault(code, Some("E41"))));
+            let repeated = state(2, vec![fault(code, None)]);
+            assert!(!levels.differ_from(&repeated));
+            assert_eq!(levels.observe(&repeated), []);
+            let over = levels.observe(&state(3, vec![]));
+            assert_eq!(shape(&over), [(EventType::FaultCleared, Some("E41"))]);
+        }
+    }
+
+    #[test]
+    fn vendors_codes_tell_other_faults_apart_and_no_else() {
+        let mut levels = Levels::default();
+        let faults = vec![
+            fault(FaultCode::Other, Some("a")),
+            fault(FaultCode::Other, Some("b")),
+            fault(FaultCode::DoorOpening, Some("a")),
+            fault(FaultCode::DoorOpening, Some("b")),
+        ];
+        let edges = levels.observe(&state(1, faults.clone()));
+        assert_eq!(shape(&edges), [Some("a"), Some("b"), Some("a")].map(|vendor| (EventType::FaultRaised, vendor)));
+        assert!(!levels.differ_from(&state(2, faults)));
+        levels.learn(&raised(3, fault(FaultCode::DoorOpening, None)));
+        assert_eq!(levels.faults.len(), 3);
+    }
+
+    #[test]
+    fn no_more_faults_are_remembered_than_there_is_room_for() {
+        let mut levels = Levels::default();
+        let many = |letter: &str| (0..100).map(|n| fault(FaultCode::Other, Some(&format!("{letter}{n}")))).collect();
+        assert_eq!(levels.observe(&state(1, many("a"))).len(), MAX_ACTIVE);
+        assert_eq!(levels.observe(&state(2, many("b"))).len(), 2 * MAX_ACTIVE);
+        assert_eq!(levels.faults.len(), MAX_ACTIVE);
     }
 }
