@@ -106,6 +106,13 @@ impl Levels {
         }
     }
 
+    /// Forgets times that lie ahead of `now`: clocks have been set back since.
+    pub fn set_back(&mut self, now: Timestamp) {
+        for as_of in [&mut self.mode_as_of, &mut self.faults_as_of, &mut self.signals_as_of] {
+            *as_of = as_of.not_ahead_of(now);
+        }
+    }
+
     /// Takes an event over, so that a state that repeats it makes no edge.
     pub fn learn(&mut self, event: &Event) {
         match event.kind {

@@ -66,9 +66,7 @@ impl Pipeline {
             fleet.restore(&unit, tracked, now);
         }
         for row in change.live().await? {
-            if let Some(entry) = fleet.get_mut(&row.unit) {
-                (entry.heard_at, entry.state) = (Some(row.heard_at), row.state);
-            }
+            fleet.restore_live(&row.unit, row.heard_at, row.state, now);
         }
         for (unit, began) in change.units_firing("silent_unit").await? {
             fleet.restore_silence(&unit, began);
