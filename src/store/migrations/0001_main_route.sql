@@ -84,6 +84,7 @@ create table visit (
     unique (publisher, record_id)
 ) without rowid;
 create index visit_unit on visit (unit, started_at);
+create index visit_supersedes on visit (publisher, supersedes) where supersedes is not null;
 
 -- Reports of major hazards.
 create table hazard (
