@@ -202,6 +202,7 @@ create table unregistered_message (
     payload blob not null
 );
 create index unregistered_message_unit on unregistered_message (unit, id);
+create index unregistered_message_publisher on unregistered_message (publisher);
 
 -- Single values: which rules the alerts were judged by, when the file was made.
 create table setting (
