@@ -45,8 +45,8 @@ impl Levels {
     #[must_use]
     pub fn differ_from(&self, state: &State) -> bool {
         let mode = state.mode.is_some_and(|mode| mode != Mode::Unknown && self.mode != Some(mode));
-        let faults = state.active_faults.as_ref().is_some_and(|faults| {
-            faults.len() != self.faults.len() || faults.iter().any(|fault| self.faults.binary_search(fault).is_err())
+        let faults = state.active_faults.as_ref().is_some_and(|told| {
+            told.iter().any(|fault| !holds(&self.faults, fault)) || self.faults.iter().any(|fault| !holds(told, fault))
         });
         let differs = |told: Option<bool>, known: bool| told.is_some_and(|told| told != known);
         mode || faults
@@ -71,13 +71,16 @@ impl Levels {
         if let Some(active) = state.active_faults.as_ref().filter(|_| state.ts > self.faults_as_of) {
             let mut active: Vec<Fault> = active.iter().take(MAX_ACTIVE).cloned().collect();
             active.sort();
-            active.dedup();
+            active.dedup_by(|later, earlier| later.key() == earlier.key());
             let fault = |kind, fault: &Fault| Event { fault: Some(fault.clone()), ..edge(state, kind) };
-            let ended = self.faults.iter().filter(|known| active.binary_search(known).is_err());
-            edges.extend(ended.map(|known| fault(EventType::FaultCleared, known)));
-            let begun = active.iter().filter(|told| self.faults.binary_search(told).is_err());
-            edges.extend(begun.map(|told| fault(EventType::FaultRaised, told)));
-            (self.faults, self.faults_as_of) = (active, state.ts);
+            let (mut faults, ended): (Vec<Fault>, Vec<Fault>) =
+                std::mem::take(&mut self.faults).into_iter().partition(|known| holds(&active, known));
+            active.retain(|told| !holds(&faults, told));
+            edges.extend(ended.iter().map(|known| fault(EventType::FaultCleared, known)));
+            edges.extend(active.iter().map(|told| fault(EventType::FaultRaised, told)));
+            faults.append(&mut active);
+            faults.sort();
+            (self.faults, self.faults_as_of) = (faults, state.ts);
         }
         edges
     }
@@ -125,9 +128,10 @@ impl Levels {
             EventType::FaultRaised | EventType::FaultCleared if event.ts >= self.faults_as_of => {
                 self.faults_as_of = event.ts;
                 let Some(fault) = &event.fault else { return };
-                match (self.faults.binary_search(fault), event.kind) {
-                    (Err(place), EventType::FaultRaised) if self.faults.len() < MAX_ACTIVE => {
-                        self.faults.insert(place, fault.clone());
+                match (holds(&self.faults, fault), event.kind) {
+                    (false, EventType::FaultRaised) if self.faults.len() < MAX_ACTIVE => {
+                        self.faults.push(fault.clone());
+                        self.faults.sort();
                     }
                     (_, EventType::FaultCleared) => self.faults.retain(|known| known.key() != fault.key()),
                     _ => {}
@@ -136,6 +140,12 @@ impl Levels {
             _ => {}
         }
     }
+}
+
+/// Whether the fault is among them. The vendor's code beside one of ours makes no other fault of it: an event may have it
+/// where the state that repeats the fault has not.
+fn holds(faults: &[Fault], fault: &Fault) -> bool {
+    faults.iter().any(|other| other.key() == fault.key())
 }
 
 fn edge(state: &State, kind: EventType) -> Event {
