@@ -192,6 +192,21 @@ async fn two_flags_for_one_fault_are_one_edge_and_no_conflict() {
     assert_eq!(world.count("select count(*) from event").await, 2, "raised once, cleared once");
 }
 
+/// As SQLite does it on a full disk: the statement fails, and the transaction around it is gone.
+#[tokio::test]
+async fn a_transaction_that_the_engine_rolled_back_by_itself_can_be_tried_again() {
+    let mut world = World::new().await;
+    world.meddle("create trigger no_room before insert on event begin select raise(rollback, 'full'); end").await;
+    let batch = [event_message(UNIT, raised(CODE, day(0)))];
+    for _ in 0..3 {
+        world.pipeline().take(&batch, day(0)).await.unwrap_err();
+    }
+    world.meddle("drop trigger no_room").await;
+    world.pipeline().take(&batch, day(0)).await.unwrap();
+    assert_eq!(world.count("select count(*) from event").await, 1);
+    assert_eq!(world.pipeline().take(&batch, day(0)).await.unwrap().duplicates, 1);
+}
+
 /// How long the last of the batches takes, told one after the other.
 async fn last_of(world: &mut World, batches: impl Iterator<Item = Vec<Arrival>>) -> std::time::Duration {
     let mut last = std::time::Duration::ZERO;
