@@ -18,6 +18,9 @@ pub struct Levels {
     /// Active faults, sorted.
     pub faults: Vec<Fault>,
     pub faults_as_of: Timestamp,
+    /// Faults that ended in that very moment: at one moment the end comes last, whatever is told twice. Not kept
+    /// through a restart.
+    pub ended: Vec<Fault>,
     pub alarm: bool,
     pub entrapment: bool,
     pub mains_off: bool,
@@ -32,6 +35,7 @@ impl Default for Levels {
             mode_as_of: EARLIEST,
             faults: Vec::new(),
             faults_as_of: EARLIEST,
+            ended: Vec::new(),
             alarm: false,
             entrapment: false,
             mains_off: false,
@@ -80,7 +84,7 @@ impl Levels {
             edges.extend(active.iter().map(|told| fault(EventType::FaultRaised, told)));
             faults.append(&mut active);
             faults.sort();
-            (self.faults, self.faults_as_of) = (faults, state.ts);
+            (self.faults, self.faults_as_of, self.ended) = (faults, state.ts, ended);
         }
         edges
     }
@@ -126,15 +130,19 @@ impl Levels {
                 (self.mains_off, self.signals_as_of) = (event.kind == EventType::MainsOff, event.ts);
             }
             EventType::FaultRaised | EventType::FaultCleared if event.ts >= self.faults_as_of => {
+                if event.ts > self.faults_as_of {
+                    self.ended.clear();
+                }
                 self.faults_as_of = event.ts;
                 let Some(fault) = &event.fault else { return };
-                match (holds(&self.faults, fault), event.kind) {
-                    (false, EventType::FaultRaised) if self.faults.len() < MAX_ACTIVE => {
-                        self.faults.push(fault.clone());
-                        self.faults.sort();
+                if event.kind == EventType::FaultCleared {
+                    self.faults.retain(|known| known.key() != fault.key());
+                    if !holds(&self.ended, fault) && self.ended.len() < MAX_ACTIVE {
+                        self.ended.push(fault.clone());
                     }
-                    (_, EventType::FaultCleared) => self.faults.retain(|known| known.key() != fault.key()),
-                    _ => {}
+                } else if !holds(&self.ended, fault) && !holds(&self.faults, fault) && self.faults.len() < MAX_ACTIVE {
+                    self.faults.push(fault.clone());
+                    self.faults.sort();
                 }
             }
             _ => {}
