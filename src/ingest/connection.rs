@@ -102,6 +102,33 @@ pub enum ConnectionSettingsError {
     SystemRoots(String),
 }
 
+impl ConnectionSettingsError {
+    /// The key of the `[[region]]` that has to change, and what is wrong with it.
+    #[must_use]
+    pub fn at_key(&self) -> (&'static str, String) {
+        match self {
+            Self::Unreadable { key, path, source } => (key, format!("{} cannot be read: {source}", path.display())),
+            Self::BadPem { key, path, problem } => (key, format!("{}: {problem}", path.display())),
+            Self::HalfClientCertificate => ("cert_file", self.to_string()),
+            Self::PasswordWithoutUser => ("password_file", self.to_string()),
+            Self::TlsFilesWithoutTls => ("broker", self.to_string()),
+            Self::ClientCertificateWithoutCa | Self::SystemRoots(_) => ("ca_file", self.to_string()),
+        }
+    }
+}
+
+/// Whether a session with these settings can be tried: reads every file that they name.
+///
+/// # Errors
+/// As [`receiving_options`].
+pub fn verify(settings: &SessionSettings) -> Result<(), ConnectionSettingsError> {
+    receiving_options(settings)?;
+    if settings.application_ack {
+        ack_options(settings)?;
+    }
+    Ok(())
+}
+
 /// Options of the session that receives: persistent, acknowledged by hand.
 ///
 /// # Errors

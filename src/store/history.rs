@@ -64,7 +64,8 @@ impl Change<'_> {
         let visits = "select v.unit, v.id, v.kind, v.started_at, v.ended_at \
              from json_each($1) j cross join visit v on v.unit = j.value ->> 0 \
              where not exists (select 1 from visit later \
-             where later.unit = v.unit and later.publisher = v.publisher and later.supersedes = v.record_id)";
+             where later.unit = v.unit and later.publisher = v.publisher and later.supersedes = v.record_id \
+             and later.record_id <> v.record_id)";
         for row in sqlx::query(visits).bind(&keys).fetch_all(&mut *self.transaction).await? {
             found.entry(word("visit", row.try_get("unit")?)?).or_default().visits.push(stored_visit(&row)?);
         }

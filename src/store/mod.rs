@@ -36,6 +36,8 @@ use lock::FileLock;
 /// The database file with the right to write it. At most one process has it.
 pub struct Store {
     writer: SqliteConnection,
+    /// The last transaction did not end with its commit.
+    broken: bool,
     path: PathBuf,
     _lock: FileLock,
 }
@@ -43,6 +45,7 @@ pub struct Store {
 /// One transaction: everything in it becomes durable together, or nothing does.
 pub struct Change<'s> {
     transaction: Transaction<'s, Sqlite>,
+    broken: &'s mut bool,
 }
 
 /// SQLite's "this file is ours" mark: `lift` in ASCII.
@@ -62,23 +65,12 @@ impl Store {
     /// it; [`StoreError::Damaged`] when SQLite's quick check finds damage.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = FileLock::acquire(path)?;
-        // Nothing here writes to the file: it may turn out not to be ours, or damaged.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            .foreign_keys(false)
-            .pragma("temp_store", "memory")
-            .pragma("cache_size", "-32768")
-            .pragma("journal_size_limit", "67108864");
-        let mut writer =
-            SqliteConnection::connect_with(&options).await.map_err(|source| StoreError::opening(path, source))?;
+        let mut writer = connect(path).await.map_err(|source| StoreError::opening(path, source))?;
         check_engine(&mut writer).await?;
         check_file(&mut writer, path).await?;
         prepare(&mut writer).await?;
         migrate(&mut writer, path).await?;
-        let mut store = Self { writer, path: path.to_owned(), _lock: lock };
+        let mut store = Self { writer, broken: false, path: path.to_owned(), _lock: lock };
         let (journal, synchronous) = store.durability().await?;
         if (journal.as_str(), synchronous) != ("wal", 2) {
             return Err(StoreError::NotDurable { path: path.to_owned(), journal, synchronous });
@@ -91,7 +83,18 @@ impl Store {
     /// # Errors
     /// Those of the engine: a lock held elsewhere for over 10 s, a full or failing disk.
     pub async fn begin(&mut self) -> Result<Change<'_>, StoreError> {
-        Ok(Change { transaction: self.writer.begin_with("begin immediate").await? })
+        if self.broken {
+            // On a full disk SQLite rolls back by itself. The driver does not notice and holds the connection for
+            // being inside that transaction for ever, so only another connection can begin one.
+            let fresh = connect(&self.path).await?;
+            let spoiled = std::mem::replace(&mut self.writer, fresh);
+            self.broken = false;
+            // What it might still say of its end does not matter: nothing of it was to be stored.
+            drop(spoiled.close().await);
+        }
+        let transaction = self.writer.begin_with("begin immediate").await?;
+        self.broken = true;
+        Ok(Change { transaction, broken: &mut self.broken })
     }
 
     /// The journal's mode, and how hard the writer synchronises (2 is `full`).
@@ -125,7 +128,9 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine; then nothing of it is stored.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await?;
+        *self.broken = false;
+        Ok(())
     }
 
     /// The value of a setting that the file keeps.
@@ -146,6 +151,20 @@ impl Change<'_> {
         sqlx::query(set).bind(name).bind(value).execute(&mut *self.transaction).await?;
         Ok(())
     }
+}
+
+/// The connection that writes. Nothing here writes to the file: it may turn out not to be ours, or damaged.
+async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(false)
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-32768")
+        .pragma("journal_size_limit", "67108864");
+    SqliteConnection::connect_with(&options).await
 }
 
 async fn check_engine(writer: &mut SqliteConnection) -> Result<(), StoreError> {

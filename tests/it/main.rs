@@ -24,6 +24,8 @@ mod rules;
 
 mod pipeline_scenarios;
 
+mod pipeline_adversary;
+
 mod store;
 
 mod mosquitto;

@@ -84,6 +84,7 @@ create table visit (
     unique (publisher, record_id)
 ) without rowid;
 create index visit_unit on visit (unit, started_at);
+create index visit_supersedes on visit (publisher, supersedes) where supersedes is not null;
 
 -- Reports of major hazards.
 create table hazard (
@@ -201,6 +202,7 @@ create table unregistered_message (
     payload blob not null
 );
 create index unregistered_message_unit on unregistered_message (unit, id);
+create index unregistered_message_publisher on unregistered_message (publisher);
 
 -- Single values: which rules the alerts were judged by, when the file was made.
 create table setting (
