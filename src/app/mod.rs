@@ -143,34 +143,24 @@ pub async fn run(
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
-    let ended = wait(shutdown, &mut writing, &mut sessions).await;
+    let first = wait(shutdown, &mut writing, &mut sessions).await;
     stop.send_replace(true);
-    let ended = drain(ended, writing, sessions).await?;
+    let (written, listened) = drain(first, writing, sessions).await?;
     ticking.abort();
     let served = serving.await.context("the HTTP server panicked")?;
     reader.close().await;
-    ended.verdict()?;
+    worst(written, listened, served)
+}
+
+/// The failure that the exit code tells. A lost store ends the sessions too, so it comes before theirs.
+fn worst(
+    written: Result<(), StoreError>,
+    listened: anyhow::Result<()>,
+    served: std::io::Result<()>,
+) -> Result<(), AppError> {
+    written.map_err(AppError::StorageLost)?;
+    listened?;
     Ok(served.context("the HTTP server")?)
-}
-
-/// Who stopped first, and how it stands with the others by now.
-#[derive(Default)]
-struct Ended {
-    /// How the writer ended, if it did.
-    written: Option<Result<(), StoreError>>,
-    /// Why a session could not go on, if one could not.
-    failed: Option<anyhow::Error>,
-}
-
-impl Ended {
-    /// A lost store outweighs a session that could not go on.
-    fn verdict(self) -> Result<(), AppError> {
-        self.written.unwrap_or(Ok(())).map_err(AppError::StorageLost)?;
-        match self.failed {
-            Some(error) => Err(AppError::Other(error.context("an MQTT session cannot go on"))),
-            None => Ok(()),
-        }
-    }
 }
 
 fn links(sessions: &[SessionSettings], clock: &dyn Clock) -> Vec<Arc<LinkStatus>> {
@@ -178,19 +168,37 @@ fn links(sessions: &[SessionSettings], clock: &dyn Clock) -> Vec<Arc<LinkStatus>
     sessions.iter().map(link).collect()
 }
 
-/// Lets the sessions finish, and then the writer, which ends when the last of them is gone.
+/// Who stopped first, and so stops all.
+enum First {
+    Person,
+    Writer(Result<(), StoreError>),
+    Session(anyhow::Result<()>),
+}
+
+/// Lets the sessions finish, and then the writer, which ends when the last of them is gone. Returns how each side ended;
+/// of several sessions that failed, the first.
 async fn drain(
-    mut ended: Ended,
+    first: First,
     writing: tokio::task::JoinHandle<Result<(), StoreError>>,
     mut sessions: Sessions,
-) -> anyhow::Result<Ended> {
-    while let Some(session) = sessions.join_next().await {
-        ended.failed = ended.failed.or_else(|| failure(session));
+) -> anyhow::Result<(Result<(), StoreError>, anyhow::Result<()>)> {
+    let (written, mut listened) = match first {
+        First::Person => (None, Ok(())),
+        First::Writer(written) => (Some(written), Ok(())),
+        First::Session(ended) => (None, ended),
+    };
+    while let Some(ended) = sessions.join_next().await {
+        match (&listened, session_ended(ended)) {
+            (Ok(()), ended) => listened = ended,
+            (Err(_), Err(error)) => tracing::error!(error = format!("{error:#}"), "another MQTT session failed too"),
+            (Err(_), Ok(())) => {}
+        }
     }
-    if ended.written.is_none() {
-        ended.written = Some(writing.await.context("the writer panicked")?);
-    }
-    Ok(ended)
+    let written = match written {
+        Some(written) => written,
+        None => writing.await.context("the writer panicked")?,
+    };
+    Ok((written, listened))
 }
 
 /// Waits for whoever stops first.
@@ -198,25 +206,18 @@ async fn wait(
     shutdown: watch::Receiver<bool>,
     writing: &mut tokio::task::JoinHandle<Result<(), StoreError>>,
     sessions: &mut Sessions,
-) -> Ended {
-    let mut ended = Ended::default();
+) -> First {
     tokio::select! {
-        () = stopped(shutdown) => {}
+        () = stopped(shutdown) => First::Person,
         written = writing => {
-            ended.written = Some(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
+            First::Writer(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
         }
-        Some(session) = sessions.join_next(), if !sessions.is_empty() => ended.failed = failure(session),
+        Some(ended) = sessions.join_next(), if !sessions.is_empty() => First::Session(session_ended(ended)),
     }
-    ended
 }
 
-/// Why a session ended, unless it was told to.
-fn failure(ended: Result<Result<(), session::SessionError>, tokio::task::JoinError>) -> Option<anyhow::Error> {
-    match ended {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.into()),
-        Err(error) => Some(error.into()),
-    }
+fn session_ended(ended: Result<Result<(), session::SessionError>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    Ok(ended.context("an MQTT session panicked")??)
 }
 
 /// Completes when the flag turns true, or nobody can turn it any more.

@@ -45,3 +45,18 @@ mod metrics;
 mod pages;
 
 mod reading;
+
+mod process;
+
+mod daemon;
+
+mod crash;
+
+mod cli;
+
+mod replay;
+
+mod tls;
+
+#[cfg(feature = "embedded-broker")]
+mod demo;

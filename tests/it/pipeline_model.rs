@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use liftwatch::domain::event::{Event, EventType, Mode};
+use liftwatch::domain::event::{Event, EventType, Mode, State};
 use liftwatch::domain::fault::{Fault, FaultCode};
 use liftwatch::domain::time::{MINUTE, Timestamp};
 use liftwatch::domain::visit::{Visit, VisitKind};
@@ -220,6 +220,44 @@ proptest! {
                     known(&told_so_far).episodes(*at).into_iter().filter(|episode| episode.1 <= *at).collect();
                 prop_assert_eq!(episodes(&mut world).await, model);
             }
+            Ok(())
+        })?;
+    }
+}
+
+proptest! {
+    // Each case is some two hundred transactions.
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn silences_and_restarts_in_between_change_no_episode_once_the_unit_is_heard(
+        (facts, telling) in history_and_telling(),
+    ) {
+        block_on(async {
+            let mut world = World::new().await;
+            let mut in_time: Vec<(Timestamp, usize)> =
+                facts.iter().enumerate().map(|(index, told)| (time_of(told), index)).collect();
+            in_time.sort();
+            for (place, (at, index)) in in_time.iter().enumerate() {
+                let now = world.now.max(*at);
+                world.pass_until(now).await;
+                world.arrive(vec![arrival(&facts[*index])]).await;
+                world.tell_state(State::at(now + MINUTE)).await;
+                if telling.twice[place] {
+                    // Late facts in between, which the unit had kept: an earlier one is told again.
+                    world.arrive(vec![arrival(&facts[in_time[place / 2].1])]).await;
+                }
+                world.pass_until(now + 5 * MINUTE).await;
+                if telling.restarts[place] {
+                    world.restart().await;
+                }
+            }
+            let now = START + (CELLS + 40) * GRID;
+            world.pass_until(now).await;
+            let silences = world.alerts("silent_unit").await.len();
+            prop_assert_eq!(silences, facts.len(), "each fact is followed by a silence of its own");
+            world.tell_state(State::at(now)).await;
+            prop_assert_eq!(episodes(&mut world).await, known(&facts).episodes(now));
             Ok(())
         })?;
     }

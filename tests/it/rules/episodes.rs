@@ -118,6 +118,21 @@ async fn a_higher_threshold_ends_the_alert_at_the_restart() {
 }
 
 #[tokio::test]
+async fn a_late_fault_from_before_a_change_is_judged_by_the_rules_of_today() {
+    let mut world = World::new().await;
+    tell_faults(&mut world, CODE, &[day(0), day(1)]).await;
+    let mut settings = Settings::default();
+    settings.repeated_fault.threshold = 2;
+    world.now = day(5);
+    world.restart_with(settings).await;
+    world.pass_until(day(5)).await;
+    tell_faults(&mut world, CODE, &[at(0, 12, 0, 0)]).await;
+    let expected = [(at(0, 12, 0, 0), Some(at(30, 12, 0, 0)), true)];
+    assert_eq!(world.episodes("repeated_fault").await, expected, "one alert, whose start has moved");
+    assert_eq!(world.told("repeated_fault").await, ["fired"]);
+}
+
+#[tokio::test]
 async fn a_restart_with_the_same_rules_judges_nobody_anew() {
     let mut world = all_firing().await;
     let transitions = world.count("select count(*) from alert_transition").await;

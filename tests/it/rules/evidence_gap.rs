@@ -164,6 +164,7 @@ async fn an_event_that_comes_after_the_gap_was_given_up_changes_no_episode() {
     world.pass_until(SEEN + GRACE).await;
     world.pass_until(day(40)).await;
     tell(&mut world, "b1", &[6, 7]).await;
+    world.tell(event(EventType::MainsOn, day(1))).await;
     assert_eq!(world.episodes(RULE).await, [(SEEN + GRACE, Some(SEEN + 30 * DAY), false)]);
     assert_eq!(world.told(RULE).await, ["fired", "resolved"]);
     assert_eq!(missing(&mut world).await, []);
