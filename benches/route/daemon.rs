@@ -154,7 +154,7 @@ fn liftwatch() -> Command {
 
 /// A fault that nobody will ever count with those of today.
 pub fn fault(ts: Timestamp, number: u64) -> Event {
-    let raised = number % 2 == 0;
+    let raised = number.is_multiple_of(2);
     Event {
         ts,
         sequence: None,
