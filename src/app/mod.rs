@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
 use crate::decode::Decoder;
+use crate::decode::mapping::Reason;
 use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
@@ -103,7 +104,7 @@ pub async fn run(
     let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
     let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
     let http_address = listener.local_addr().context("the address of the HTTP listener")?;
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::with_reasons(Reason::ALL.iter().map(|reason| reason.as_str())));
     let status = Arc::new(WriterStatus::default());
     let links = links(&settings.sessions, &*clock);
 

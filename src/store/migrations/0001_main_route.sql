@@ -32,7 +32,7 @@ create table unit_flags (
     body text not null
 ) without rowid;
 
--- When a unit was last heard and its latest state; flushed every 30 s, so up to 30 s old after a crash.
+-- When a unit was last heard and its latest state; flushed every 5 s, so up to 5 s old after a crash.
 create table unit_live (
     unit text primary key,
     heard_at integer not null,
