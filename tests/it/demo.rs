@@ -74,7 +74,7 @@ fn shows_progress_and_an_alert_within_10_seconds_and_says_at_the_end_what_is_sto
 
     let home = behind(&said, "pages").unwrap();
     let link = behind(&said, "page ").unwrap();
-    let alert = link.strip_prefix(home).unwrap_or_else(|| panic!("{link} leads to the pages at {home}"));
+    let alert = link.strip_prefix(home.as_str()).unwrap_or_else(|| panic!("{link} leads to the pages at {home}"));
     for path in ["", "alerts", "units", "quarantine", alert, "?lang=en", "api/v1/alerts", "metrics", "-/ready"] {
         let (status, body) = get(&format!("{home}{path}"));
         assert_eq!(status, 200, "{path}: {body}");
