@@ -40,6 +40,8 @@ mod story;
 
 mod http;
 
+mod browser;
+
 mod metrics;
 
 mod pages;
