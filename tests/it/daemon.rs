@@ -106,8 +106,9 @@ impl Acks {
             .args(["-h", "127.0.0.1", "-p", &broker.port.to_string(), "-t", "liftack/v1/#", "-v", "-W", "20"])
             .stdout(Stdio::piped())
             .spawn();
+        let listening = Self(listener.unwrap());
         until("mosquitto_sub listens", || broker.log().contains("liftack/v1/#"));
-        Self(listener.unwrap())
+        listening
     }
 
     /// Reads until this one comes. Messages of one transaction are acknowledged by the last of them, so others need not.

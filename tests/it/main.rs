@@ -52,6 +52,8 @@ mod process;
 
 mod daemon;
 
+mod regions;
+
 mod crash;
 
 mod cli;
