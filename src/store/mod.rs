@@ -33,6 +33,8 @@ use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use error::StoreError;
 use lock::FileLock;
 
+use crate::switches::{self, Switch};
+
 /// The database file with the right to write it. At most one process has it.
 pub struct Store {
     writer: SqliteConnection,
@@ -66,7 +68,7 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(synchronous())
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(false)
             .pragma("temp_store", "memory")
@@ -80,7 +82,8 @@ impl Store {
         migrate(&mut writer, path).await?;
         let mut store = Self { writer, path: path.to_owned(), _lock: lock };
         let (journal, synchronous) = store.durability().await?;
-        if (journal.as_str(), synchronous) != ("wal", 2) {
+        let safe = (journal.as_str(), synchronous) == ("wal", 2) || switches::is_on(Switch::SynchronousNormal);
+        if !safe {
             return Err(StoreError::NotDurable { path: path.to_owned(), journal, synchronous });
         }
         Ok(store)
@@ -146,6 +149,11 @@ impl Change<'_> {
         sqlx::query(set).bind(name).bind(value).execute(&mut *self.transaction).await?;
         Ok(())
     }
+}
+
+/// `full`: a commit that has returned is on the disk.
+fn synchronous() -> SqliteSynchronous {
+    if switches::is_on(Switch::SynchronousNormal) { SqliteSynchronous::Normal } else { SqliteSynchronous::Full }
 }
 
 async fn check_engine(writer: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -43,3 +43,5 @@ mod metrics;
 mod pages;
 
 mod reading;
+
+mod fire;
