@@ -7,3 +7,5 @@ mod town;
 mod load;
 
 mod kills;
+
+mod power;
