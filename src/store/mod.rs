@@ -64,18 +64,7 @@ impl Store {
     /// it; [`StoreError::Damaged`] when SQLite's quick check finds damage.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = FileLock::acquire(path)?;
-        // Nothing here writes to the file: it may turn out not to be ours, or damaged.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .synchronous(synchronous())
-            .busy_timeout(Duration::from_secs(10))
-            .foreign_keys(false)
-            .pragma("temp_store", "memory")
-            .pragma("cache_size", "-32768")
-            .pragma("journal_size_limit", "67108864");
-        let mut writer =
-            SqliteConnection::connect_with(&options).await.map_err(|source| StoreError::opening(path, source))?;
+        let mut writer = connect(path).await.map_err(|source| StoreError::opening(path, source))?;
         check_engine(&mut writer).await?;
         check_file(&mut writer, path).await?;
         prepare(&mut writer).await?;
@@ -94,6 +83,15 @@ impl Store {
     /// # Errors
     /// Those of the engine: a lock held elsewhere for over 10 s, a full or failing disk.
     pub async fn begin(&mut self) -> Result<Change<'_>, StoreError> {
+        if self.writer.is_in_transaction() {
+            // The roll-back of a change that was given up may still be on its way; this waits behind it.
+            self.writer.ping().await?;
+        }
+        if self.writer.is_in_transaction() {
+            // SQLite undoes a transaction by itself when the disk is full. sqlx does not see that and counts it as open
+            // for ever: no other could begin on this connection.
+            self.writer = connect(&self.path).await?;
+        }
         Ok(Change { transaction: self.writer.begin_with("begin immediate").await? })
     }
 
@@ -154,6 +152,20 @@ impl Change<'_> {
 /// `full`: a commit that has returned is on the disk.
 fn synchronous() -> SqliteSynchronous {
     if switches::is_on(Switch::SynchronousNormal) { SqliteSynchronous::Normal } else { SqliteSynchronous::Full }
+}
+
+/// A connection that may write. Nothing here writes to the file: it may turn out not to be ours, or damaged.
+async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .synchronous(synchronous())
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(false)
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-32768")
+        .pragma("journal_size_limit", "67108864");
+    SqliteConnection::connect_with(&options).await
 }
 
 async fn check_engine(writer: &mut SqliteConnection) -> Result<(), StoreError> {
