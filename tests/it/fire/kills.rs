@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::load::{EVEN, Load, Plan, Story};
+use super::load::{EVEN, FOR_EVER, Load, Plan, Story};
 use super::town::{Town, campaign, turn};
 use crate::mosquitto::Mosquitto;
 
@@ -75,7 +75,7 @@ fn round(kills: u64, seed: u64, broken: &[(&str, &str)]) -> (Runtime, Mosquitto,
     // The first life takes the session up, so that the broker keeps what comes from then on.
     let mut daemon = town.start(broken);
     daemon.says("subscribed");
-    let load = Load::begin(&runtime, broker.port, Plan { units: UNITS, rate: 800.0, events: u64::MAX });
+    let load = Load::begin(&runtime, broker.port, Plan { units: UNITS, rate: 800.0, from: 0, to: FOR_EVER });
     daemon.kill();
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut deaths = Deaths::default();

@@ -1,8 +1,8 @@
 //! Load on a town: what its units tell, numbered, one message in twenty twice; and what must have become of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use liftwatch::clock::{Clock, SystemClock};
@@ -24,9 +24,10 @@ use crate::world::{cleared, event, raised};
 /// A unit's number and the event's.
 pub type Number = (u64, u64);
 
-/// Where the units' stories begin; two events a day fit in up to now.
+/// Where the units' stories begin: one moment for all phases of a test. Two events a day fit in up to now.
 fn beginning() -> Timestamp {
-    SystemClock::new().now() - 900 * DAY
+    static BEGINNING: LazyLock<Timestamp> = LazyLock::new(|| SystemClock::new().now() - 900 * DAY);
+    *BEGINNING
 }
 
 /// What a unit tells with its `seq`-th event: the same whenever it is asked.
@@ -65,29 +66,29 @@ pub struct Load {
     task: JoinHandle<()>,
 }
 
+/// Goes on until it is stopped.
+pub const FOR_EVER: u64 = u64::MAX;
+
 /// What is to be told.
 #[derive(Clone, Copy)]
 pub struct Plan {
     pub units: u64,
     /// Messages a second; above what the daemon takes, the broker queues.
     pub rate: f64,
-    /// Events in all, if it is not to go on until it is stopped.
-    pub events: u64,
+    /// Events told in an earlier phase.
+    pub from: u64,
+    /// Events told when this phase ends; [`FOR_EVER`] goes on until it is stopped.
+    pub to: u64,
 }
 
 impl Load {
     /// Begins to tell.
     pub fn begin(runtime: &Runtime, port: u16, plan: Plan) -> Self {
-        let (told, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (told, stop) = (Arc::new(AtomicU64::new(plan.from)), Arc::new(AtomicBool::new(false)));
         let (tally, start) = (Arc::new(Tally::default()), beginning());
         let work = tell(port, plan, start, Arc::clone(&told), Arc::clone(&stop), Arc::clone(&tally));
         let task = runtime.spawn(work);
         Self { units: plan.units, start, told, tally, stop, task }
-    }
-
-    /// Events told so far.
-    pub fn told(&self) -> u64 {
-        self.told.load(Ordering::Relaxed)
     }
 
     /// Stops when everything told so far is with the broker.
@@ -122,7 +123,7 @@ async fn tell(port: u16, plan: Plan, start: Timestamp, told: Arc<AtomicU64>, sto
         let topic = format!("lift/v1/350582/maker-a/U-{unit}/event");
         client.publish(topic, payload(start, (unit, seq))).await.unwrap();
     };
-    for place in 0..plan.events {
+    for place in plan.from..plan.to {
         let number = (place % plan.units, place / plan.units + 1);
         publish(number).await;
         told.store(place + 1, Ordering::Relaxed);
@@ -137,7 +138,7 @@ async fn tell(port: u16, plan: Plan, start: Timestamp, told: Arc<AtomicU64>, sto
             for number in again.drain(..again.len() / 2) {
                 publish(number).await;
             }
-            tokio::time::sleep_until(begin + Duration::from_secs_f64(place as f64 / plan.rate)).await;
+            tokio::time::sleep_until(begin + Duration::from_secs_f64((place - plan.from) as f64 / plan.rate)).await;
         }
     }
     for number in again {
@@ -180,22 +181,28 @@ impl Story {
 
     /// Holds the file against what was told.
     pub async fn balance(&self, town: &Town) -> Balance {
-        let rows = sqlx::query("select unit, seq from event where unit <> $1")
-            .bind(LAST)
-            .fetch_all(&mut town.reader().await)
-            .await
-            .unwrap();
-        let mut stored = BTreeSet::new();
-        let mut extra = 0;
-        for row in &rows {
-            let unit: String = row.get("unit");
-            let number =
-                (unit.strip_prefix("U-").unwrap().parse().unwrap(), u64::try_from(row.get::<i64, _>("seq")).unwrap());
-            extra += u64::from(!stored.insert(number));
+        let told = self.told;
+        let (stored, twice) = self.stored(town).await;
+        let missing = (0..told).filter(|place| !stored.contains(place)).count() as u64;
+        Balance { missing, extra: twice + stored.range(told..).count() as u64 }
+    }
+
+    /// The places in the story, from this one on, of which nothing is stored.
+    pub async fn missing_from(&self, from: u64, town: &Town) -> Vec<u64> {
+        let (stored, _) = self.stored(town).await;
+        (from..self.told).filter(|place| !stored.contains(place)).collect()
+    }
+
+    /// The places in the story that are stored, and how many of them are so twice.
+    async fn stored(&self, town: &Town) -> (BTreeSet<u64>, u64) {
+        let rows = sqlx::query("select unit, seq from event where unit <> $1").bind(LAST);
+        let (mut stored, mut twice) = (BTreeSet::new(), 0);
+        for row in &rows.fetch_all(&mut town.reader().await).await.unwrap() {
+            let unit: u64 = row.get::<String, _>("unit").strip_prefix("U-").unwrap().parse().unwrap();
+            let seq = u64::try_from(row.get::<i64, _>("seq")).unwrap();
+            twice += u64::from(!stored.insert((seq - 1) * self.units + unit));
         }
-        let told: BTreeSet<Number> = self.numbers().collect();
-        extra += stored.difference(&told).count() as u64;
-        Balance { missing: told.difference(&stored).count() as u64, extra }
+        (stored, twice)
     }
 
     /// Holds the file's soundness, its quarantine, its gaps and every unit's alerts against what they must be.

@@ -9,3 +9,7 @@ mod load;
 mod kills;
 
 mod power;
+
+mod disk;
+
+mod syscalls;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::load::{EVEN, Load, Plan, Story};
-use super::town::{Town, campaign, turn};
+use super::load::{EVEN, FOR_EVER, Load, Plan, Story};
+use super::town::{Town, campaign, turn, wait_for};
 use crate::mosquitto::Mosquitto;
 
 /// Cuts in everyday tests, and in one round of a longer campaign.
@@ -82,7 +82,7 @@ fn round(cuts: u64, seed: u64, broken: &[(&str, &str)]) -> (Runtime, Mosquitto, 
     let runtime = Runtime::new().unwrap();
     let mut daemon = town.start(&environment);
     daemon.says("subscribed");
-    let load = Load::begin(&runtime, broker.port, Plan { units: 200, rate: 800.0, events: u64::MAX });
+    let load = Load::begin(&runtime, broker.port, Plan { units: 200, rate: 800.0, from: 0, to: FOR_EVER });
     daemon.kill();
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut at_stake = cut(&town, &mut rng);
@@ -90,7 +90,7 @@ fn round(cuts: u64, seed: u64, broken: &[(&str, &str)]) -> (Runtime, Mosquitto, 
         let before = runtime.block_on(town.events());
         let daemon = town.start(&environment);
         // Every life stores something that a cut could take.
-        super::town::wait_for(Duration::from_secs(20), "something stored", || runtime.block_on(town.events()) > before);
+        wait_for(Duration::from_secs(20), "something stored", || runtime.block_on(town.events()) > before);
         std::thread::sleep(Duration::from_millis(rng.u64(0..250)));
         daemon.kill();
         at_stake += cut(&town, &mut rng);
