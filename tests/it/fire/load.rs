@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::town::{LAST, Town, wait_for};
+use super::town::{LAST, PATIENCE, Town, wait_for};
 use crate::model::{Episode, Known};
 use crate::mosquitto::Mosquitto;
 use crate::world::{cleared, event, raised};
@@ -169,6 +169,12 @@ pub const EVEN: Balance = Balance { missing: 0, extra: 0 };
 impl Story {
     fn numbers(&self) -> impl Iterator<Item = Number> {
         (0..self.told).map(|place| (place % self.units, place / self.units + 1))
+    }
+
+    /// Waits until as many events are stored as were told.
+    pub fn wait_until_stored(&self, runtime: &Runtime, town: &Town) {
+        let stored = || runtime.block_on(town.events());
+        wait_for(PATIENCE, "as many events stored as told", || stored() >= self.told);
     }
 
     /// Waits until everything that the broker had for the daemon has gone its way: a last message, sent now, is stored.

@@ -13,3 +13,5 @@ mod power;
 mod disk;
 
 mod syscalls;
+
+mod broker;
