@@ -15,3 +15,5 @@ mod disk;
 mod syscalls;
 
 mod broker;
+
+mod malformed;
