@@ -17,3 +17,5 @@ mod syscalls;
 mod broker;
 
 mod malformed;
+
+mod clocks;
