@@ -12,7 +12,7 @@ use super::town::{Town, campaign, turn, wait_for};
 use crate::mosquitto::Mosquitto;
 
 /// Cuts in everyday tests, and in one round of a longer campaign.
-const ROUND: u64 = 30;
+const ROUND: u64 = 40;
 
 /// What a disk writes as one.
 const BLOCK: usize = 4096;

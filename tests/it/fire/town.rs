@@ -90,6 +90,8 @@ impl Town {
 
     /// Starts the daemon under a wrapper (`strace …`), with these variables in its environment.
     pub fn start_under(&self, wrapper: &[&str], environment: &[(&str, &str)]) -> Daemon {
+        let switches = environment.iter().any(|(name, _)| name.starts_with("LIFTWATCH_TEST_"));
+        assert!(cfg!(debug_assertions) || !switches, "switches are only in a build with debug assertions");
         let log = self.path(&format!("serve-{}.log", self.starts.fetch_add(1, Ordering::Relaxed)));
         let program = env!("CARGO_BIN_EXE_liftwatch");
         let mut command = match wrapper {
