@@ -4,6 +4,8 @@ pub mod domain;
 
 pub mod clock;
 
+pub mod switches;
+
 pub mod broker;
 
 pub mod serde_word;

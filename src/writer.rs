@@ -22,6 +22,7 @@ use crate::pipeline::message::{ApplicationAck, Arrival, Committed, Envelope, Out
 use crate::report;
 use crate::store::error::{Remedy, StoreError};
 use crate::sweep::Tick;
+use crate::switches::{self, Switch};
 
 /// Messages in one transaction at most: enough that FULL costs nothing over NORMAL, few enough to commit within a fraction of a second.
 pub const BATCH: usize = 2_000;
@@ -124,6 +125,9 @@ impl Writer {
                 arrival
             })
             .collect();
+        if switches::is_on(Switch::AckBeforeCommit) {
+            self.acknowledge(&through, &[]);
+        }
         let began = self.clock.monotonic();
         let mut outcome = loop {
             let now = self.clock.now();
@@ -137,8 +141,15 @@ impl Writer {
         self.status.messages.fetch_add(arrivals.len() as u64, Ordering::Relaxed);
 
         let acks = std::mem::take(&mut outcome.acks);
-        for (session, through) in through.into_iter().enumerate() {
-            let Some(through) = through else { continue };
+        self.acknowledge(&through, &acks);
+        self.account(outcome, memory);
+        Ok(())
+    }
+
+    /// Tells each session up to which ticket its messages are on disk.
+    fn acknowledge(&self, through: &[Option<u64>], acks: &[ApplicationAck]) {
+        for (session, through) in through.iter().enumerate() {
+            let Some(through) = *through else { continue };
             let region = &self.links[session].region;
             // A region's controllers listen at its own broker.
             let own = |ack: &&ApplicationAck| {
@@ -148,8 +159,6 @@ impl Writer {
             // A session that is gone has no one to acknowledge to: its broker delivers again.
             drop(self.sessions[session].send(Committed { through, acks }));
         }
-        self.account(outcome, memory);
-        Ok(())
     }
 
     async fn tick(&mut self, tick: Tick, memory: &mut Memory) -> Result<(), StoreError> {

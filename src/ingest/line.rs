@@ -9,6 +9,7 @@ use super::connection::SessionSettings;
 use super::takeover::TakeoverWatch;
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
+use crate::switches::{self, Switch};
 
 /// One region's connection, as the session's task sees it.
 pub struct Line {
@@ -99,7 +100,8 @@ impl Line {
         }
         self.ever_connected = true;
         // A fresh process subscribes even to a kept session, since the mappings may have changed.
-        let must_subscribe = !session_present || !self.subscribed;
+        let forgotten = !session_present && !switches::is_on(Switch::NoResubscribe);
+        let must_subscribe = forgotten || !self.subscribed;
         if must_subscribe {
             self.subscribed = false;
             self.status.note_subscribed(false);

@@ -23,6 +23,7 @@ use crate::decode::Decoder;
 use crate::decode::mapping::{Decoded, Reason, Rejection};
 use crate::domain::time::Timestamp;
 use crate::pipeline::message::{Arrival, Committed, Envelope};
+use crate::switches::{self, Stage, Switch};
 
 /// Bytes received and not yet on disk above which the session stops reading; the broker then holds the rest.
 const HELD_BYTES: usize = 64 * 1024 * 1024;
@@ -165,7 +166,7 @@ impl Session {
                     Err(_) if self.leaving != Leaving::No => return Ok(()),
                     Err(error) => {
                         self.line.failed(&error);
-                        self.window.end_epoch();
+                        self.end_epoch();
                         retry_delay()
                     }
                 },
@@ -305,6 +306,7 @@ impl Session {
 
     /// Everything up to `through` is on disk: acknowledge it, in the order in which it came.
     fn acknowledge(&mut self, committed: &Committed) {
+        switches::pass(Stage::BeforeAck);
         for ack in self.window.release(committed.through) {
             if let Err(error) = self.client.try_manual_ack(ack) {
                 tracing::error!(region = %self.line.settings.region, %error, "an acknowledgement found no room; reconnecting");
@@ -317,6 +319,7 @@ impl Session {
                 acks.publish(ack);
             }
         }
+        switches::pass(Stage::AfterAck);
     }
 
     fn subscribe(&mut self) {
@@ -371,7 +374,13 @@ impl Session {
 
     fn down(&mut self, why: &str) {
         self.line.down(why);
-        self.window.end_epoch();
+        self.end_epoch();
+    }
+
+    fn end_epoch(&mut self) {
+        if !switches::is_on(Switch::NoEpochTag) {
+            self.window.end_epoch();
+        }
     }
 
     fn pipeline_gone(&self) -> SessionError {

@@ -31,6 +31,7 @@ use crate::store::error::StoreError;
 use crate::store::live::LiveRow;
 use crate::store::refused::{Refused, Room, Unregistered};
 use crate::store::{Change, Store};
+use crate::switches::{self, Stage};
 use message::{Arrival, Outcome};
 use staging::Staging;
 
@@ -146,6 +147,7 @@ impl Pipeline {
         }
         let mut change = self.store.begin().await?;
         change.put_live(&rows).await?;
+        switches::pass(Stage::InFlush);
         change.commit().await?;
         for row in rows {
             if let Some(entry) = self.fleet.get_mut(&row.unit) {
@@ -193,6 +195,7 @@ impl Pipeline {
         if staging.is_empty() {
             return Ok(staging.outcome);
         }
+        switches::pass(Stage::BeforeBegin);
         let mut change = self.store.begin().await?;
 
         let registry: HashMap<UnitId, Unit> = staging.registry.drain(..).map(|unit| (unit.id.clone(), unit)).collect();
@@ -205,11 +208,13 @@ impl Pipeline {
         change.insert_events(&staging.events).await?;
         change.insert_visits(&staging.visits).await?;
         change.insert_hazards(&staging.hazards).await?;
+        switches::pass(Stage::AfterInsert);
         novelty::number(&mut change, &mut staging).await?;
 
         let touched = std::mem::take(&mut staging.touched);
         let known = judge::Known { fleet: &self.fleet, registry: &registry };
         judge::judge(&mut change, &self.rules, &known, &touched, &mut staging).await?;
+        switches::pass(Stage::AfterJudge);
 
         keep_unregistered(&mut change, &mut staging).await?;
         keep_refused(&mut change, &mut staging).await?;
@@ -220,7 +225,9 @@ impl Pipeline {
         if !registry.is_empty() || !staging.attached.is_empty() {
             change.forget_registered().await?;
         }
+        switches::pass(Stage::BeforeCommit);
         change.commit().await?;
+        switches::pass(Stage::AfterCommit);
 
         staging.outcome.events = std::mem::take(&mut staging.events);
         staging.outcome.visits += staging.visits.len();

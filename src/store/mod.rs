@@ -33,6 +33,8 @@ use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use error::StoreError;
 use lock::FileLock;
 
+use crate::switches::{self, Switch};
+
 /// The database file with the right to write it. At most one process has it.
 pub struct Store {
     writer: SqliteConnection,
@@ -72,7 +74,8 @@ impl Store {
         migrate(&mut writer, path).await?;
         let mut store = Self { writer, broken: false, path: path.to_owned(), _lock: lock };
         let (journal, synchronous) = store.durability().await?;
-        if (journal.as_str(), synchronous) != ("wal", 2) {
+        let safe = (journal.as_str(), synchronous) == ("wal", 2) || switches::is_on(Switch::SynchronousNormal);
+        if !safe {
             return Err(StoreError::NotDurable { path: path.to_owned(), journal, synchronous });
         }
         Ok(store)
@@ -153,12 +156,17 @@ impl Change<'_> {
     }
 }
 
+/// `full`: a commit that has returned is on the disk.
+fn synchronous() -> SqliteSynchronous {
+    if switches::is_on(Switch::SynchronousNormal) { SqliteSynchronous::Normal } else { SqliteSynchronous::Full }
+}
+
 /// The connection that writes. Nothing here writes to the file: it may turn out not to be ours, or damaged.
 async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(synchronous())
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(false)
         .pragma("temp_store", "memory")

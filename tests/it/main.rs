@@ -64,3 +64,5 @@ mod tls;
 
 #[cfg(feature = "embedded-broker")]
 mod demo;
+
+mod fire;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, functions, without_comments_and_strings};
 
 /// Rooms from the street up: a room may name its own floor and those below.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 26] = [
     ("domain", 0),
     ("clock", 0),
+    ("switches", 0),
     ("metrics", 0),
     ("config", 0),
     ("broker", 0),
