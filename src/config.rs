@@ -164,6 +164,12 @@ impl Document {
         self.problems.push(Problem { line, key: place::dotted(&path), message: message.into() });
     }
 
+    /// Whether nothing is refused so far.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// Relative paths in the file start at the file's own folder.
     #[must_use]
     pub fn resolve(&self, path: &Path) -> PathBuf {

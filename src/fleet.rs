@@ -43,6 +43,17 @@ impl Tracked {
         }
     }
 
+    /// Forgets times that lie ahead of `now`: clocks have been set back since, and what they say from now on must not
+    /// pass for old.
+    fn set_back(&mut self, now: Timestamp) {
+        self.levels.set_back(now);
+        self.trapped_as_of = self.trapped_as_of.map(|as_of| as_of.not_ahead_of(now));
+        if let Some(trapped) = &mut self.trapped {
+            trapped.since = trapped.since.not_ahead_of(now);
+            trapped.heard_at = trapped.heard_at.min(now);
+        }
+    }
+
     /// Whether the unit looks now as if people were trapped; `None` if the state does not say, or is not the latest.
     /// In work or fire modes, people in a standing car are at work.
     fn looks_trapped(&self, state: &State) -> Option<bool> {
@@ -74,6 +85,16 @@ pub struct Entry {
     pub silent_since: Option<Timestamp>,
     /// Heard since the last flush.
     pub dirty: bool,
+}
+
+impl Entry {
+    /// Forgets times that lie ahead of `now`: clocks have been set back since.
+    fn set_back(&mut self, now: Timestamp) {
+        self.heard_at = self.heard_at.map(|heard| heard.min(now));
+        if let Some(state) = &mut self.state {
+            state.ts = state.ts.not_ahead_of(now);
+        }
+    }
 }
 
 /// All units.
@@ -151,11 +172,20 @@ impl Fleet {
     /// Takes over after a restart what is stored of a unit. Its limit begins anew: what it said in the meantime may
     /// still be waiting at the broker.
     pub fn restore(&mut self, unit: &UnitId, mut tracked: Tracked, now: Timestamp) {
+        tracked.set_back(now);
         if let Some(trapped) = &mut tracked.trapped {
             trapped.heard_at = now;
         }
         if let Some(entry) = self.units.get_mut(unit) {
             entry.tracked = tracked;
+        }
+    }
+
+    /// Takes over after a restart when a unit was last heard, and its latest state.
+    pub fn restore_live(&mut self, unit: &UnitId, heard_at: Timestamp, state: Option<State>, now: Timestamp) {
+        if let Some(entry) = self.units.get_mut(unit) {
+            (entry.heard_at, entry.state) = (Some(heard_at), state);
+            entry.set_back(now);
         }
     }
 
@@ -167,9 +197,14 @@ impl Fleet {
         }
     }
 
-    /// Gives every unit its whole patience again: the clock has jumped, so nobody's silence is known.
+    /// Gives every unit its whole patience again: the clock has jumped, so nobody's silence is known. Nothing that was
+    /// told by a clock that ran ahead holds up what is told from now on.
     pub fn listen_anew(&mut self, now: Timestamp) {
         self.listening.values_mut().for_each(|since| *since = now);
+        for entry in self.units.values_mut() {
+            entry.tracked.set_back(now);
+            entry.set_back(now);
+        }
     }
 
     /// Units that sent their state once, and have said nothing for longer than our patience although we listened;

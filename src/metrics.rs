@@ -152,11 +152,14 @@ impl Metrics {
         }
     }
 
-    /// Begins each reason at zero, so that a first refusal shows as an increase.
-    pub fn declare_reasons<'a>(&self, reasons: impl IntoIterator<Item = &'a str>) {
+    /// The same, with each reason of a refusal at zero, so that a first refusal shows as an increase.
+    #[must_use]
+    pub fn with_reasons<'a>(reasons: impl IntoIterator<Item = &'a str>) -> Self {
+        let metrics = Self::new();
         for reason in reasons {
-            self.rejected.with_label_values(&[reason]);
+            metrics.rejected.with_label_values(&[reason]);
         }
+        metrics
     }
 
     /// A message came; `class` is one of the four classes of a topic.

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
 use crate::decode::Decoder;
+use crate::decode::mapping::Reason;
 use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
@@ -103,7 +104,7 @@ pub async fn run(
     let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
     let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
     let http_address = listener.local_addr().context("the address of the HTTP listener")?;
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::with_reasons(Reason::ALL.iter().map(|reason| reason.as_str())));
     let status = Arc::new(WriterStatus::default());
     let links = links(&settings.sessions, &*clock);
 
@@ -145,12 +146,32 @@ pub async fn run(
 
     let ended = wait(shutdown, &mut writing, &mut sessions).await;
     stop.send_replace(true);
-    let written = drain(ended, writing, sessions).await?;
+    let ended = drain(ended, writing, sessions).await?;
     ticking.abort();
     let served = serving.await.context("the HTTP server panicked")?;
     reader.close().await;
-    written.map_err(AppError::StorageLost)?;
+    ended.verdict()?;
     Ok(served.context("the HTTP server")?)
+}
+
+/// Who stopped first, and how it stands with the others by now.
+#[derive(Default)]
+struct Ended {
+    /// How the writer ended, if it did.
+    written: Option<Result<(), StoreError>>,
+    /// Why a session could not go on, if one could not.
+    failed: Option<anyhow::Error>,
+}
+
+impl Ended {
+    /// A lost store outweighs a session that could not go on.
+    fn verdict(self) -> Result<(), AppError> {
+        self.written.unwrap_or(Ok(())).map_err(AppError::StorageLost)?;
+        match self.failed {
+            Some(error) => Err(AppError::Other(error.context("an MQTT session cannot go on"))),
+            None => Ok(()),
+        }
+    }
 }
 
 fn links(sessions: &[SessionSettings], clock: &dyn Clock) -> Vec<Arc<LinkStatus>> {
@@ -160,40 +181,42 @@ fn links(sessions: &[SessionSettings], clock: &dyn Clock) -> Vec<Arc<LinkStatus>
 
 /// Lets the sessions finish, and then the writer, which ends when the last of them is gone.
 async fn drain(
-    ended: Option<Result<(), StoreError>>,
+    mut ended: Ended,
     writing: tokio::task::JoinHandle<Result<(), StoreError>>,
     mut sessions: Sessions,
-) -> anyhow::Result<Result<(), StoreError>> {
+) -> anyhow::Result<Ended> {
     while let Some(session) = sessions.join_next().await {
-        log_session(session);
+        ended.failed = ended.failed.or_else(|| failure(session));
     }
-    match ended {
-        Some(written) => Ok(written),
-        None => writing.await.context("the writer panicked"),
+    if ended.written.is_none() {
+        ended.written = Some(writing.await.context("the writer panicked")?);
     }
+    Ok(ended)
 }
 
-/// Waits for whoever stops first. A writer that ended says how.
+/// Waits for whoever stops first.
 async fn wait(
     shutdown: watch::Receiver<bool>,
     writing: &mut tokio::task::JoinHandle<Result<(), StoreError>>,
     sessions: &mut Sessions,
-) -> Option<Result<(), StoreError>> {
+) -> Ended {
+    let mut ended = Ended::default();
     tokio::select! {
-        () = stopped(shutdown) => None,
-        written = writing => Some(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))),
-        Some(session) = sessions.join_next(), if !sessions.is_empty() => {
-            log_session(session);
-            None
+        () = stopped(shutdown) => {}
+        written = writing => {
+            ended.written = Some(written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
         }
+        Some(session) = sessions.join_next(), if !sessions.is_empty() => ended.failed = failure(session),
     }
+    ended
 }
 
-fn log_session(ended: Result<Result<(), session::SessionError>, tokio::task::JoinError>) {
+/// Why a session ended, unless it was told to.
+fn failure(ended: Result<Result<(), session::SessionError>, tokio::task::JoinError>) -> Option<anyhow::Error> {
     match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "an MQTT session cannot go on"),
-        Err(error) => tracing::error!(%error, "an MQTT session panicked"),
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.into()),
+        Err(error) => Some(error.into()),
     }
 }
 

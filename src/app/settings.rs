@@ -11,7 +11,7 @@ use crate::decode::Decoder;
 use crate::decode::settings::MappingSettings;
 use crate::detect;
 use crate::domain::id::RegionCode;
-use crate::ingest::connection::SessionSettings;
+use crate::ingest::connection::{self, SessionSettings};
 
 /// What the daemon is told by its file.
 #[derive(Debug, Clone)]
@@ -51,12 +51,23 @@ impl Settings {
         if let Err(error) = Decoder::new(&mappings, &codes) {
             document.refuse(&format!("mapping.{}.{}", error.index, error.key), error.problem);
         }
+        let names = regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect();
+        let sessions: Vec<SessionSettings> = regions.into_iter().map(session).collect();
+        // A region that could not be read has no place here, so the places of the others are known only without one.
+        if document.is_clean() {
+            for (position, session) in sessions.iter().enumerate() {
+                if let Err(error) = connection::verify(session) {
+                    let (key, message) = error.at_key();
+                    document.refuse(&format!("region.{position}.{key}"), message);
+                }
+            }
+        }
         Self {
             store: store.path,
             listen: http.listen,
             zone: display.zone().unwrap_or(TimeZone::UTC),
-            names: regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect(),
-            sessions: regions.into_iter().map(session).collect(),
+            names,
+            sessions,
             mappings,
             rules,
         }

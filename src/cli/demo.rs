@@ -191,13 +191,13 @@ async fn progress(running: Running, stopping: watch::Receiver<bool>) {
         );
         before = messages;
         if !shown {
-            shown = show_first_alert(&running.reader).await;
+            shown = show_first_alert(&running.reader, running.http).await;
         }
     }
 }
 
 /// Shows an alert that rests on events; `false` while there is none.
-async fn show_first_alert(reader: &Reader) -> bool {
+async fn show_first_alert(reader: &Reader, http: SocketAddr) -> bool {
     for rule in ["repeated_fault", "entrapment", "critical_fault"] {
         let filter = AlertFilter {
             rule: Some(rule.to_owned()),
@@ -208,18 +208,21 @@ async fn show_first_alert(reader: &Reader) -> bool {
         let Ok(page) = reader.alerts(&filter).await else { return false };
         let Some(alert) = page.items.first() else { continue };
         if let Ok(Some(file)) = reader.alert(&alert.id).await {
-            print_alert(&file);
+            print_alert(&file, http);
             return true;
         }
     }
     false
 }
 
-fn print_alert(file: &AlertFile) {
+fn print_alert(file: &AlertFile, http: SocketAddr) {
     let AlertRow { rule, severity, unit, site, summary_en, summary_zh, basis, starts_at, id, .. } = &file.alert;
     println!("\n  ALERT {rule} ({severity}) unit {unit}, {}", site.as_deref().unwrap_or("?"));
     println!("    {summary_en} / {summary_zh}");
-    println!("    since {}   basis: {basis}", Timestamp(*starts_at));
+    println!("    since {}", Timestamp(*starts_at));
+    for line in basis.split(" / ") {
+        println!("    basis {line}");
+    }
     for evidence in &file.evidence {
         match evidence {
             EvidenceRow::Event(event) => {
@@ -234,7 +237,7 @@ fn print_alert(file: &AlertFile) {
             EvidenceRow::Gap(_) | EvidenceRow::Missing(_) => {}
         }
     }
-    println!("    page     /alerts/{id}\n");
+    println!("    page  http://{http}/alerts/{id}\n");
 }
 
 /// The demo's folder: one that was named is kept, a temporary one goes at the end.

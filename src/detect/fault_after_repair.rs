@@ -94,7 +94,7 @@ impl Rule for FaultAfterRepair {
     fn spans(&self, history: &History) -> Vec<Span> {
         let mut spans = Vec::new();
         for visit in history.visits.iter().filter(|visit| visit.kind == VisitKind::Fm) {
-            let Some(ended_at) = visit.ended_at else { continue };
+            let Some(ended_at) = visit.end() else { continue };
             for returned in &history.incidents {
                 let Some(repaired) = self.repaired(history, visit, ended_at, returned) else {
                     continue;

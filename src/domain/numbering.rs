@@ -3,7 +3,7 @@
 use super::time::Timestamp;
 
 /// A run of missing numbers, `from..=to`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Missing {
     /// The stored gap that this run is part of; `None` for a run that is found now.
     pub row: Option<i64>,

@@ -40,6 +40,12 @@ impl Timestamp {
         Ok(Self(at.as_millisecond()))
     }
 
+    /// This time, or `now` where this lies further ahead of it than any sender's clock is believed.
+    #[must_use]
+    pub fn not_ahead_of(self, now: Self) -> Self {
+        if self - now > CLOCK_TOLERANCE { now } else { self }
+    }
+
     /// The point `days` whole days of 24 hours later.
     #[must_use]
     pub const fn plus_days(self, days: i64) -> Self {

@@ -1,7 +1,7 @@
 //! A maintenance visit as its record tells it (docs/CONTRACT.md): claimed times, workers, items.
 
 use super::id::{PublisherId, UnitId};
-use super::time::Timestamp;
+use super::time::{DAY, Timestamp};
 use super::vocabulary::vocabulary;
 
 vocabulary!(
@@ -59,10 +59,17 @@ pub struct StoredVisit {
 }
 
 impl StoredVisit {
-    /// Whether `at` lies inside the visit's time, both ends included; a visit without an end covers a day.
+    /// When it ended, a day after its start at the latest; `None` while it runs.
+    #[must_use]
+    pub fn end(&self) -> Option<Timestamp> {
+        self.ended_at.map(|end| end.min(self.started_at + DAY))
+    }
+
+    /// Whether `at` lies inside the visit's time, both ends included. A visit covers a day at most, whatever end it
+    /// claims: nobody works for longer, and a record must not hide a unit's faults for years.
     #[must_use]
     pub fn covers(&self, at: Timestamp) -> bool {
-        let end = self.ended_at.unwrap_or(self.started_at.plus_days(1));
+        let end = self.end().unwrap_or(self.started_at + DAY);
         self.started_at <= at && at <= end
     }
 }

@@ -26,6 +26,12 @@ pub fn retry_delay() -> Duration {
     Duration::from_millis(fastrand::u64(100..=5_000))
 }
 
+/// Packet ids of the receiving client: SUBSCRIBE takes one.
+const PUBLISHES_NOTHING: u16 = 16;
+
+/// Application acks that the broker has not taken yet.
+const ACKS_IN_FLIGHT: u16 = 256;
+
 /// Everything that one region's session needs to reach its broker.
 #[derive(Debug, Clone)]
 pub struct SessionSettings {
@@ -96,13 +102,40 @@ pub enum ConnectionSettingsError {
     SystemRoots(String),
 }
 
+impl ConnectionSettingsError {
+    /// The key of the `[[region]]` that has to change, and what is wrong with it.
+    #[must_use]
+    pub fn at_key(&self) -> (&'static str, String) {
+        match self {
+            Self::Unreadable { key, path, source } => (key, format!("{} cannot be read: {source}", path.display())),
+            Self::BadPem { key, path, problem } => (key, format!("{}: {problem}", path.display())),
+            Self::HalfClientCertificate => ("cert_file", self.to_string()),
+            Self::PasswordWithoutUser => ("password_file", self.to_string()),
+            Self::TlsFilesWithoutTls => ("broker", self.to_string()),
+            Self::ClientCertificateWithoutCa | Self::SystemRoots(_) => ("ca_file", self.to_string()),
+        }
+    }
+}
+
+/// Whether a session with these settings can be tried: reads every file that they name.
+///
+/// # Errors
+/// As [`receiving_options`].
+pub fn verify(settings: &SessionSettings) -> Result<(), ConnectionSettingsError> {
+    receiving_options(settings)?;
+    if settings.application_ack {
+        ack_options(settings)?;
+    }
+    Ok(())
+}
+
 /// Options of the session that receives: persistent, acknowledged by hand.
 ///
 /// # Errors
 /// [`ConnectionSettingsError`] names the key and the file that is wrong.
 pub fn receiving_options(settings: &SessionSettings) -> Result<MqttOptions, ConnectionSettingsError> {
     let user = Login { name: &settings.username, password: &settings.password_file };
-    let mut options = common_options(settings, settings.client_id.clone(), &user)?;
+    let mut options = common_options(settings, settings.client_id.clone(), &user, PUBLISHES_NOTHING)?;
     options.set_receive_maximum(Some(settings.receive_maximum.max(1)));
     // Packet ids have 16 bits, so this many acknowledgements can never be waiting: no call on the client can block or fail.
     options.set_request_channel_capacity(usize::from(u16::MAX) + 1024);
@@ -121,7 +154,7 @@ pub fn ack_options(settings: &SessionSettings) -> Result<MqttOptions, Connection
         Some(_) => Login { name: &settings.ack_username, password: &settings.ack_password_file },
         None => Login { name: &settings.username, password: &settings.password_file },
     };
-    let mut options = common_options(settings, format!("{}-ack", settings.client_id), &user)?;
+    let mut options = common_options(settings, format!("{}-ack", settings.client_id), &user, ACKS_IN_FLIGHT)?;
     options.set_request_channel_capacity(ACK_ROOM);
     Ok(options)
 }
@@ -135,6 +168,7 @@ fn common_options(
     settings: &SessionSettings,
     client_id: String,
     login: &Login<'_>,
+    in_flight: u16,
 ) -> Result<MqttOptions, ConnectionSettingsError> {
     let mut options = MqttOptions::new(client_id, (settings.broker.host.clone(), settings.broker.port));
     options.set_keep_alive(settings.keep_alive_seconds);
@@ -142,7 +176,9 @@ fn common_options(
     options.set_session_mode(SessionMode::Persistent);
     options.set_session_expiry_interval(Some(settings.session_expiry_seconds));
     // Our own memory of the session is the database; a fresh process must accept what the broker kept for it.
-    options.set_session_store(NothingInFlight);
+    options.set_session_store(NothingInFlight { limit: in_flight });
+    // The library looks through this many places at every write: 65,535 took two thirds of the daemon's time.
+    options.set_outgoing_inflight_upper_limit(in_flight);
     options.set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
     options.set_ack_mode(AckMode::Manual);
     options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_PACKET_BYTES));

@@ -6,7 +6,10 @@ use rumqttc::{PersistedAckMode, PersistedSession, SessionStore, SessionStoreErro
 /// Answers the library's question for the session's local state. The receiving session publishes nothing, and what it
 /// received and did not acknowledge the broker sends again, so an empty state is the true one.
 #[derive(Debug)]
-pub struct NothingInFlight;
+pub struct NothingInFlight {
+    /// The client's own limit of publishes in flight; the library compares.
+    pub limit: u16,
+}
 
 type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
 
@@ -17,7 +20,7 @@ impl SessionStore for NothingInFlight {
             client_id: key.client_id().to_owned(),
             clean_start: false,
             session_expiry_interval: None,
-            outgoing_inflight_upper_limit: None,
+            outgoing_inflight_upper_limit: Some(self.limit),
             ack_mode: PersistedAckMode::Manual,
             last_pkid: 0,
             last_puback: 0,

@@ -45,24 +45,29 @@ pub async fn judge(
     staging: &mut Staging,
 ) -> Result<(), StoreError> {
     let lookback = rules.lookback();
-    let touched: Vec<(&UnitId, &Timestamp)> = touched.iter().collect();
+    let touched: Vec<(&UnitId, Timestamp)> = touched.iter().map(|(unit, from)| (unit, *from)).collect();
     for units in touched.chunks(UNITS_PER_LOAD) {
+        let due = change.next_checks(&units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>()).await?;
+        // What is due, or will be before a fact that lies ahead of us, begins when it was due and not at that fact.
+        let from_of =
+            |unit: &UnitId, from: Timestamp| due.get(unit).map_or(from, |due| from.min(*due)).min(staging.now);
+        let units: Vec<(&UnitId, Timestamp)> = units.iter().map(|(unit, from)| (*unit, from_of(unit, *from))).collect();
         let wanted: Vec<Wanted> = units
             .iter()
-            .map(|(unit, from)| Wanted { unit: (*unit).clone(), from: **from, since: **from - lookback })
+            .map(|(unit, from)| Wanted { unit: (*unit).clone(), from: *from, since: *from - lookback })
             .collect();
         let mut facts = change.histories(&wanted).await?;
         let mut checks = Vec::with_capacity(units.len());
         for (unit, from) in units {
             let Some(row) = known.unit(unit) else { continue };
             let silent_since = silence(known.fleet, staging, unit);
-            let facts = facts.remove(*unit).unwrap_or_default();
-            let judged = judge_unit(rules, row, facts, **from, silent_since, staging);
+            let facts = facts.remove(unit).unwrap_or_default();
+            let judged = judge_unit(rules, row, facts, from, silent_since, staging);
             for change_of_alert in &judged.changes {
                 let episode::Change { alert, kind, tell, .. } = change_of_alert;
                 change.record(Recorded { alert, kind: *kind, tell: *tell }, staging.now).await?;
             }
-            checks.push(((*unit).clone(), judged.next_check));
+            checks.push((unit.clone(), judged.next_check));
             staging.outcome.changes.extend(judged.changes);
         }
         change.set_next_checks(&checks).await?;

@@ -16,18 +16,20 @@ pub mod judge;
 
 pub mod action;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::decode::Decoder;
+use crate::decode::mapping::Address;
 use crate::detect::{self, Rules};
-use crate::domain::id::UnitId;
+use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::fleet::{Fleet, Tracked};
 use crate::store::error::StoreError;
 use crate::store::live::LiveRow;
-use crate::store::refused::{Refused, Unregistered};
+use crate::store::refused::{Refused, Room, Unregistered};
 use crate::store::{Change, Store};
 use crate::switches::{self, Stage};
 use message::{Arrival, Outcome};
@@ -67,9 +69,7 @@ impl Pipeline {
             fleet.restore(&unit, tracked, now);
         }
         for row in change.live().await? {
-            if let Some(entry) = fleet.get_mut(&row.unit) {
-                (entry.heard_at, entry.state) = (Some(row.heard_at), row.state);
-            }
+            fleet.restore_live(&row.unit, row.heard_at, row.state, now);
         }
         for (unit, began) in change.units_firing("silent_unit").await? {
             fleet.restore_silence(&unit, began);
@@ -253,11 +253,17 @@ impl Pipeline {
 }
 
 async fn keep_unregistered(change: &mut Change<'_>, staging: &mut Staging) -> Result<(), StoreError> {
+    // Counted once for all of a publisher's messages, not once for each.
+    let mut rooms: HashMap<PublisherId, Room> = HashMap::new();
     for message in std::mem::take(&mut staging.unregistered) {
         let staging::FromUnknown { address, message: keep, is_state } = &message;
-        let counted =
-            change.count_unregistered(&address.publisher, &address.unit, &address.region, staging.now).await?;
-        let kept = counted && (*is_state || change.keep_unregistered(&address.publisher, &address.unit, keep).await?);
+        let Address { region, publisher, unit } = address;
+        let room = match rooms.entry(publisher.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(change.unregistered_room(publisher).await?),
+        };
+        let counted = change.count_unregistered(publisher, unit, region, room, staging.now).await?;
+        let kept = counted && (*is_state || change.keep_unregistered(publisher, unit, keep, room).await?);
         if kept {
             staging.outcome.unregistered.push((address.publisher.clone(), address.unit.clone()));
         } else {

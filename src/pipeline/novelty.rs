@@ -139,11 +139,15 @@ pub async fn number(change: &mut Change<'_>, staging: &mut Staging) -> Result<()
     let mut numberings = change.numberings(&keys.iter().copied().collect::<Vec<_>>()).await?;
     let units: Vec<&UnitId> = keys.iter().map(|(unit, _)| unit).collect();
     let mut numbered = change.numbered_units(&units).await?;
-    let changed: BTreeSet<NumberingKey> = arrived.keys().chain(staging.announced.keys()).cloned().collect();
-    for key in changed {
+    // In the order in which they came: the first boot of a unit is joined, those after it are counted from their start.
+    for key in std::mem::take(&mut staging.heard) {
+        let (arrived, announced) = (arrived.remove(&key), staging.announced.remove(&key));
+        if arrived.is_none() && announced.is_none() {
+            continue;
+        }
         let before = numberings.get(&key).cloned();
         let joined = before.clone().or_else(|| numbered.contains(&key.0).then(Numbering::rebooted));
-        let after = count(joined, arrived.get(&key), staging.announced.get(&key).copied());
+        let after = count(joined, arrived.as_ref(), announced);
         let Some(after) = after.filter(|after| before.as_ref() != Some(after)) else { continue };
         staging.outcome.gaps_found += change.put_numbering(&key, before.as_ref(), &after, staging.now).await?;
         if before.map_or_else(Vec::new, |before| before.missing) != after.missing {

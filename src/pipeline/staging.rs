@@ -32,6 +32,8 @@ pub struct Staging {
     pub registry: Vec<Unit>,
     /// Kept messages that are taken now because their unit is registered by now.
     pub attached: Vec<i64>,
+    /// Numberings that the batch speaks of, in the order in which it does.
+    pub heard: Vec<NumberingKey>,
     /// The last event that a unit says it has sent.
     pub announced: BTreeMap<NumberingKey, u64>,
     /// Numberings whose sender waits for an application ack, with the publisher.
@@ -88,6 +90,7 @@ impl Staging {
             unregistered: Vec::new(),
             registry: Vec::new(),
             attached: Vec::new(),
+            heard: Vec::new(),
             announced: BTreeMap::new(),
             awaiting_ack: BTreeSet::new(),
             touched: BTreeMap::new(),
@@ -183,8 +186,10 @@ impl Staging {
 
     /// An event that a person told us.
     pub fn told_by_person(&mut self, unit: &UnitId, event: Event) {
+        // No clock of a controller stands behind it, so there is none to doubt.
+        let at = event.ts;
         let record = identity::event_record(unit, &daemon(), event, self.now);
-        self.told_events.push(Told { record, source: None });
+        self.told_events.push(Told { record: EventRecord { at, clock_suspect: false, ..record }, source: None });
     }
 
     fn hear(&mut self, fleet: &mut Fleet, unit: &UnitId, received_at: Timestamp) {
@@ -234,6 +239,7 @@ impl Staging {
         let known = tracked.numbering.as_ref().is_some_and(|(known, highest)| *known == boot && last <= *highest);
         if !known {
             tracked.numbering = Some((boot.clone(), last));
+            self.heard.push((unit.clone(), boot.clone()));
             let highest = self.announced.entry((unit.clone(), boot)).or_insert(last);
             *highest = last.max(*highest);
         }
@@ -244,6 +250,7 @@ impl Staging {
         let record = identity::event_record(unit, &address.publisher, event.clone(), received_at);
         if let Some(sequence) = &event.sequence {
             let key = (unit.clone(), sequence.boot.clone());
+            self.heard.push(key.clone());
             self.awaiting_ack.insert((key, address.publisher.clone()));
         }
         if let Some(entry) = fleet.get(unit) {

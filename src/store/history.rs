@@ -38,7 +38,7 @@ pub struct UnitFacts {
 }
 
 impl Change<'_> {
-    /// The facts of many units, four queries for all of them together.
+    /// The facts of many units that rules ask for, four queries for all of them together.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
@@ -48,23 +48,27 @@ impl Change<'_> {
         let keys = to_json(&rows);
         let mut found: HashMap<UnitId, UnitFacts> = HashMap::new();
 
-        // The second half has the condition of the index event_lasting, word for word.
+        // Rules count faults that are raised, and must know what lasts however old it is; nothing else is loaded. The
+        // second half has the condition of the index event_lasting, word for word, less what the first half has.
         let events = "select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
              from json_each($1) j cross join event e indexed by event_unit_at \
              on e.unit = j.value ->> 0 and e.at >= j.value ->> 1 \
+             where e.type = 'fault_raised' \
              union all \
              select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
              from json_each($1) j cross join event e indexed by event_lasting \
-             on e.unit = j.value ->> 0 and e.at < j.value ->> 1 \
+             on e.unit = j.value ->> 0 \
              where (e.type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released') \
-             or e.code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal'))";
+             or e.code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal')) \
+             and not (e.type = 'fault_raised' and e.at >= j.value ->> 1)";
         for row in sqlx::query(events).bind(&keys).fetch_all(&mut *self.transaction).await? {
             found.entry(word("event", row.try_get("unit")?)?).or_default().events.push(stored_event(&row)?);
         }
         let visits = "select v.unit, v.id, v.kind, v.started_at, v.ended_at \
              from json_each($1) j cross join visit v on v.unit = j.value ->> 0 \
              where not exists (select 1 from visit later \
-             where later.unit = v.unit and later.publisher = v.publisher and later.supersedes = v.record_id)";
+             where later.unit = v.unit and later.publisher = v.publisher and later.supersedes = v.record_id \
+             and later.record_id <> v.record_id)";
         for row in sqlx::query(visits).bind(&keys).fetch_all(&mut *self.transaction).await? {
             found.entry(word("visit", row.try_get("unit")?)?).or_default().visits.push(stored_visit(&row)?);
         }

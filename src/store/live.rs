@@ -196,6 +196,7 @@ fn tracked(row: LevelsRow) -> Result<Tracked, StoreError> {
             mode_as_of: Timestamp(row.mode_as_of),
             faults: faults("unit_flags", row.faults)?,
             faults_as_of: Timestamp(row.faults_as_of),
+            ended: Vec::new(),
             alarm: row.alarm,
             entrapment: row.entrapment,
             mains_off: row.mains_off,

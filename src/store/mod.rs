@@ -38,6 +38,8 @@ use crate::switches::{self, Switch};
 /// The database file with the right to write it. At most one process has it.
 pub struct Store {
     writer: SqliteConnection,
+    /// The last transaction did not end with its commit.
+    broken: bool,
     path: PathBuf,
     _lock: FileLock,
 }
@@ -45,6 +47,7 @@ pub struct Store {
 /// One transaction: everything in it becomes durable together, or nothing does.
 pub struct Change<'s> {
     transaction: Transaction<'s, Sqlite>,
+    broken: &'s mut bool,
 }
 
 /// SQLite's "this file is ours" mark: `lift` in ASCII.
@@ -69,7 +72,7 @@ impl Store {
         check_file(&mut writer, path).await?;
         prepare(&mut writer).await?;
         migrate(&mut writer, path).await?;
-        let mut store = Self { writer, path: path.to_owned(), _lock: lock };
+        let mut store = Self { writer, broken: false, path: path.to_owned(), _lock: lock };
         let (journal, synchronous) = store.durability().await?;
         let safe = (journal.as_str(), synchronous) == ("wal", 2) || switches::is_on(Switch::SynchronousNormal);
         if !safe {
@@ -83,16 +86,18 @@ impl Store {
     /// # Errors
     /// Those of the engine: a lock held elsewhere for over 10 s, a full or failing disk.
     pub async fn begin(&mut self) -> Result<Change<'_>, StoreError> {
-        if self.writer.is_in_transaction() {
-            // The roll-back of a change that was given up may still be on its way; this waits behind it.
-            self.writer.ping().await?;
+        if self.broken {
+            // On a full disk SQLite rolls back by itself. The driver does not notice and holds the connection for
+            // being inside that transaction for ever, so only another connection can begin one.
+            let fresh = connect(&self.path).await?;
+            let spoiled = std::mem::replace(&mut self.writer, fresh);
+            self.broken = false;
+            // What it might still say of its end does not matter: nothing of it was to be stored.
+            drop(spoiled.close().await);
         }
-        if self.writer.is_in_transaction() {
-            // SQLite undoes a transaction by itself when the disk is full. sqlx does not see that and counts it as open
-            // for ever: no other could begin on this connection.
-            self.writer = connect(&self.path).await?;
-        }
-        Ok(Change { transaction: self.writer.begin_with("begin immediate").await? })
+        let transaction = self.writer.begin_with("begin immediate").await?;
+        self.broken = true;
+        Ok(Change { transaction, broken: &mut self.broken })
     }
 
     /// The journal's mode, and how hard the writer synchronises (2 is `full`).
@@ -126,7 +131,9 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine; then nothing of it is stored.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await?;
+        *self.broken = false;
+        Ok(())
     }
 
     /// The value of a setting that the file keeps.
@@ -154,7 +161,7 @@ fn synchronous() -> SqliteSynchronous {
     if switches::is_on(Switch::SynchronousNormal) { SqliteSynchronous::Normal } else { SqliteSynchronous::Full }
 }
 
-/// A connection that may write. Nothing here writes to the file: it may turn out not to be ours, or damaged.
+/// The connection that writes. Nothing here writes to the file: it may turn out not to be ours, or damaged.
 async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)

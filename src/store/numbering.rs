@@ -92,8 +92,9 @@ impl Change<'_> {
                 sqlx::query(close).bind(run.row).bind(now.0).execute(&mut *self.transaction).await?;
             }
         }
+        let as_stored: HashSet<&Missing> = before.map_or(&[][..], |before| &before.missing).iter().collect();
         let mut found = 0;
-        for run in &after.missing {
+        for run in after.missing.iter().filter(|run| !as_stored.contains(run)) {
             let (from, to) = (run.from as i64, run.to as i64);
             if let Some(row) = run.row {
                 let shrink = "update gap set from_seq = $2, to_seq = $3 where id = $1";

@@ -18,6 +18,9 @@ const UNREGISTERED_UNITS: i64 = 1_000;
 /// Messages of such units kept per publisher until the registry has them.
 const UNREGISTERED_MESSAGES: i64 = 10_000;
 
+/// Bytes of their payloads kept per publisher: 10,000 events take about 3 MiB, and one payload may have 64 KiB.
+const UNREGISTERED_BYTES: i64 = 32 * 1024 * 1024;
+
 /// How much of a refused payload is kept.
 const KEPT_BYTES: usize = 4_096;
 
@@ -43,6 +46,14 @@ pub struct Unregistered {
     pub topic: String,
     pub received_at: Timestamp,
     pub payload: Vec<u8>,
+}
+
+/// Room that is left for what a publisher's unknown units tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    units: i64,
+    messages: i64,
+    bytes: i64,
 }
 
 impl Change<'_> {
@@ -80,6 +91,22 @@ impl Change<'_> {
         Ok(done.rows_affected())
     }
 
+    /// How much room is left for what a publisher's unknown units tell.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn unregistered_room(&mut self, publisher: &PublisherId) -> Result<Room, StoreError> {
+        let count = "select (select count(*) from unregistered_unit where publisher = $1) as units, \
+             count(*) as messages, coalesce(sum(length(payload)), 0) as bytes \
+             from unregistered_message where publisher = $1";
+        let row = sqlx::query(count).bind(publisher.as_str()).fetch_one(&mut *self.transaction).await?;
+        Ok(Room {
+            units: UNREGISTERED_UNITS - row.try_get::<i64, _>("units")?,
+            messages: UNREGISTERED_MESSAGES - row.try_get::<i64, _>("messages")?,
+            bytes: UNREGISTERED_BYTES - row.try_get::<i64, _>("bytes")?,
+        })
+    }
+
     /// Counts a message of a unit that the registry does not have; `false` when its publisher has too many such units.
     ///
     /// # Errors
@@ -89,6 +116,7 @@ impl Change<'_> {
         publisher: &PublisherId,
         unit: &UnitId,
         region: &RegionCode,
+        room: &mut Room,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let count = "update unregistered_unit set last_at = $3, messages = messages + 1 \
@@ -102,18 +130,20 @@ impl Change<'_> {
         if known.rows_affected() > 0 {
             return Ok(true);
         }
+        if room.units <= 0 {
+            return Ok(false);
+        }
+        room.units -= 1;
         let add = "insert into unregistered_unit (publisher, unit, region, first_at, last_at, messages) \
-             select $1, $2, $4, $3, $3, 1 \
-             where (select count(*) from unregistered_unit where publisher = $1) < $5";
-        let added = sqlx::query(add)
+             values ($1, $2, $4, $3, $3, 1)";
+        sqlx::query(add)
             .bind(publisher.as_str())
             .bind(unit.as_str())
             .bind(now.0)
             .bind(region.as_str())
-            .bind(UNREGISTERED_UNITS)
             .execute(&mut *self.transaction)
             .await?;
-        Ok(added.rows_affected() > 0)
+        Ok(true)
     }
 
     /// Keeps a message of such a unit until the registry has it; `false` when its publisher has too many.
@@ -125,21 +155,26 @@ impl Change<'_> {
         publisher: &PublisherId,
         unit: &UnitId,
         message: &Unregistered,
+        room: &mut Room,
     ) -> Result<bool, StoreError> {
+        let bytes = i64::try_from(message.payload.len()).unwrap_or(i64::MAX);
+        if room.messages <= 0 || room.bytes < bytes {
+            return Ok(false);
+        }
+        room.messages -= 1;
+        room.bytes -= bytes;
         let keep = "insert into unregistered_message (publisher, unit, region, topic, received_at, payload) \
-             select $1, $2, $3, $4, $5, $6 \
-             where (select count(*) from unregistered_message where publisher = $1) < $7";
-        let kept = sqlx::query(keep)
+             values ($1, $2, $3, $4, $5, $6)";
+        sqlx::query(keep)
             .bind(publisher.as_str())
             .bind(unit.as_str())
             .bind(message.region.as_str())
             .bind(&message.topic)
             .bind(message.received_at.0)
             .bind(&message.payload)
-            .bind(UNREGISTERED_MESSAGES)
             .execute(&mut *self.transaction)
             .await?;
-        Ok(kept.rows_affected() > 0)
+        Ok(true)
     }
 
     /// Up to `limit` kept messages whose unit the registry has by now, oldest first.

@@ -1,5 +1,7 @@
 //! The registry's rows, and when each unit must be looked at next.
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -74,6 +76,20 @@ impl Change<'_> {
         let set = "update unit set next_check_at = j.value ->> 1 from json_each($1) j where unit.id = j.value ->> 0";
         sqlx::query(set).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
         Ok(())
+    }
+
+    /// When each of these units must be looked at next; those without such a moment are left out.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn next_checks(&mut self, units: &[&UnitId]) -> Result<HashMap<UnitId, Timestamp>, StoreError> {
+        let units: Vec<&str> = units.iter().map(|unit| unit.as_str()).collect();
+        let find = "select unit.id, unit.next_check_at from json_each($1) j cross join unit on unit.id = j.value \
+             where unit.next_check_at is not null";
+        let rows = sqlx::query(find).bind(to_json(&units)).fetch_all(&mut *self.transaction).await?;
+        rows.iter()
+            .map(|row| Ok((word(TABLE, row.try_get("id")?)?, Timestamp(row.try_get("next_check_at")?))))
+            .collect()
     }
 
     /// Has every unit looked at again at `now`: the rules have changed.

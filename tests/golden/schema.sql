@@ -205,6 +205,10 @@ CREATE INDEX unit_due on unit (next_check_at) where next_check_at is not null;
 
 CREATE INDEX unit_region on unit (region, id);
 
+CREATE INDEX unregistered_message_publisher on unregistered_message (publisher);
+
 CREATE INDEX unregistered_message_unit on unregistered_message (unit, id);
+
+CREATE INDEX visit_supersedes on visit (publisher, supersedes) where supersedes is not null;
 
 CREATE INDEX visit_unit on visit (unit, started_at);

@@ -71,7 +71,7 @@ pub async fn city(port: u16) -> City {
         Link { region: "350583".into(), name: "南安市".into(), down_for: Some(Duration::from_secs(12)) },
     ];
     stand.storage.lock().unwrap().last_commit = Some(NOW - 2_000);
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::with_reasons(["bad_json", "unknown_unit"]));
     let (send, actions) = mpsc::channel(4);
     let http = Http {
         reader,

@@ -24,6 +24,8 @@ mod rules;
 
 mod pipeline_scenarios;
 
+mod pipeline_adversary;
+
 mod store;
 
 mod mosquitto;
@@ -38,10 +40,29 @@ mod story;
 
 mod http;
 
+mod browser;
+
 mod metrics;
 
 mod pages;
 
 mod reading;
+
+mod process;
+
+mod daemon;
+
+mod regions;
+
+mod crash;
+
+mod cli;
+
+mod replay;
+
+mod tls;
+
+#[cfg(feature = "embedded-broker")]
+mod demo;
 
 mod fire;

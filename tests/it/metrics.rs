@@ -31,7 +31,6 @@ fn without_sizes(text: &str) -> String {
 
 fn count_everything(city: &City) {
     let metrics = &city.metrics;
-    metrics.declare_reasons(["bad_json", "unknown_unit"]);
     metrics.message_received("event");
     metrics.rejected("bad_json");
     metrics.duplicates(1);

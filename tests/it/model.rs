@@ -71,7 +71,8 @@ impl Known {
     }
 
     fn superseded(&self, visit: &Visit) -> bool {
-        self.visits.iter().any(|later| later.supersedes.as_deref() == Some(visit.record_id.as_str()))
+        let mut others = self.visits.iter().filter(|later| later.record_id != visit.record_id);
+        others.any(|later| later.supersedes.as_deref() == Some(visit.record_id.as_str()))
     }
 
     /// Whether a fault at `x` does not count: the mode then, the mains then, a visit then.

@@ -23,8 +23,9 @@ impl Mosquitto {
     pub fn start_with(lines: &str) -> Self {
         let port = free_port();
         let dir = tempfile::tempdir().unwrap();
+        // Started by root, it would become a user that may not write into this folder.
         let config = format!(
-            "listener {port} 127.0.0.1\nmax_queued_messages 1000000\nmax_inflight_messages 0\n\
+            "user root\nlistener {port} 127.0.0.1\nmax_queued_messages 1000000\nmax_inflight_messages 0\n\
              set_tcp_nodelay true\nmax_keepalive 65535\npersistence false\nlog_dest file {}\n{lines}",
             dir.path().join("mosquitto.log").display(),
         );
@@ -37,6 +38,11 @@ impl Mosquitto {
     /// The address as the configuration of the daemon wants it.
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("mosquitto.log")).unwrap_or_default()
     }
 
     /// kill -9, as a power cut does.
@@ -61,8 +67,7 @@ impl Mosquitto {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let log = std::fs::read_to_string(self.dir.path().join("mosquitto.log")).unwrap_or_default();
-        panic!("mosquitto does not accept connections: {log}");
+        panic!("mosquitto does not accept connections: {}", self.log());
     }
 
     /// Publishes one message with QoS 1 and waits until the broker has it.

@@ -32,7 +32,7 @@ create table unit_flags (
     body text not null
 ) without rowid;
 
--- When a unit was last heard and its latest state; flushed every 30 s, so up to 30 s old after a crash.
+-- When a unit was last heard and its latest state; flushed every 5 s, so up to 5 s old after a crash.
 create table unit_live (
     unit text primary key,
     heard_at integer not null,
@@ -84,6 +84,7 @@ create table visit (
     unique (publisher, record_id)
 ) without rowid;
 create index visit_unit on visit (unit, started_at);
+create index visit_supersedes on visit (publisher, supersedes) where supersedes is not null;
 
 -- Reports of major hazards.
 create table hazard (
@@ -201,6 +202,7 @@ create table unregistered_message (
     payload blob not null
 );
 create index unregistered_message_unit on unregistered_message (unit, id);
+create index unregistered_message_publisher on unregistered_message (publisher);
 
 -- Single values: which rules the alerts were judged by, when the file was made.
 create table setting (

@@ -1,0 +1,94 @@
+//! How fast the main route is: a real mosquitto, the real daemon, the same messages, all figures in one run.
+//!
+//! Both subscribers drain what waited at the broker while they were away, because that is when speed matters: after an
+//! outage. `cargo bench --bench route` prints figures and ratios; docs/PERFORMANCE.md explains them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a bench stops where something is not as it says, and measures time"
+)]
+
+#[path = "../tests/it/mosquitto.rs"]
+#[expect(dead_code, reason = "tests publish through it too")]
+mod mosquitto;
+
+#[path = "route/daemon.rs"]
+mod daemon;
+
+#[path = "route/load.rs"]
+mod load;
+
+#[path = "route/unit.rs"]
+mod unit;
+
+use daemon::City;
+use load::Kind;
+use mosquitto::Mosquitto;
+
+/// A number from the environment, or the default.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn main() {
+    let messages = setting("BENCH_MESSAGES", 200_000);
+    let stored = setting("BENCH_STORED", 1_000_000);
+    let sections = std::env::var("BENCH_SECTIONS").unwrap_or_else(|_| "abcdefg".to_owned());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(run(messages, stored, &sections));
+}
+
+async fn run(messages: u64, stored: u64, sections: &str) {
+    let wanted = |section: char| sections.contains(section);
+    println!("{messages} messages waiting at mosquitto, 8,000 units, QoS 1; rates in messages per second");
+    let bare = bare(messages).await;
+    println!("(a) bare subscriber, stores nothing           {bare:>9.0}");
+    if wanted('b') || wanted('d') {
+        let events = daemon(8_000, 0, messages, Kind::Event).await;
+        println!("(b) daemon, durable events                    {:>9.0}   b/a {:.2}", events.rate, events.rate / bare);
+        println!("(e) peak memory {:.0} MB", events.memory);
+        for size in [stored, 5 * stored].into_iter().filter(|_| wanted('d')) {
+            let full = daemon(8_000, size, messages, Kind::Event).await;
+            let ratio = full.rate / events.rate;
+            println!("(d) the same with {size:>9} stored events     {:>9.0}   of (b) {ratio:.2}", full.rate);
+        }
+    }
+    for (section, units, count) in [('c', 8_000, messages), ('f', 60_000, messages.max(60_000))] {
+        if wanted(section) {
+            let states = daemon(units, 0, count, Kind::State).await;
+            println!(
+                "(c) daemon, heartbeats of {units} units         {:>9.0}   c/a {:.2}",
+                states.rate,
+                states.rate / bare
+            );
+            println!("(e) peak memory {:.0} MB", states.memory);
+            println!("(f) /metrics    {:.1} ms, {} kB", states.scrape_ms, states.scrape_bytes / 1_000);
+        }
+    }
+    if wanted('g') {
+        let past = setting("BENCH_UNIT", 100_000);
+        let (empty, crowded) = unit::cost_of_one_event(past).await;
+        println!(
+            "(g) one event, in its own transaction: unit without a past {empty:.2} ms, with {past} events {crowded:.2} ms, ratio {:.2}",
+            crowded / empty
+        );
+    }
+}
+
+async fn bare(messages: u64) -> f64 {
+    let broker = Mosquitto::start();
+    load::open_session(&broker, "bare").await;
+    load::publish(&broker, 8_000, messages, Kind::Event).await;
+    load::drain(&broker, "bare", messages).await
+}
+
+async fn daemon(units: u64, stored: u64, messages: u64, kind: Kind) -> daemon::Figures {
+    let broker = Mosquitto::start();
+    let city = City::found(&broker, units, stored).await;
+    // Its first run leaves a session behind, in which the messages wait.
+    city.run_once().await;
+    load::publish(&broker, units, messages, kind).await;
+    city.drain(messages, kind).await
+}
