@@ -6,6 +6,7 @@ use crate::detect::Rules;
 use crate::detect::episode::{self, Moment, Verdict, earliest};
 use crate::detect::history::History;
 use crate::domain::alert::Span;
+use crate::domain::event::EventType;
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
@@ -45,6 +46,8 @@ pub async fn judge(
     staging: &mut Staging,
 ) -> Result<(), StoreError> {
     let lookback = rules.lookback();
+    let raised = staging.events.iter().filter(|record| record.event.kind == EventType::FaultRaised);
+    let raised: HashSet<String> = raised.map(|record| record.id.clone()).collect();
     let touched: Vec<(&UnitId, Timestamp)> = touched.iter().map(|(unit, from)| (unit, *from)).collect();
     for units in touched.chunks(UNITS_PER_LOAD) {
         let due = change.next_checks(&units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>()).await?;
@@ -62,12 +65,14 @@ pub async fn judge(
             let Some(row) = known.unit(unit) else { continue };
             let silent_since = silence(known.fleet, staging, unit);
             let facts = facts.remove(unit).unwrap_or_default();
-            let judged = judge_unit(rules, row, facts, from, silent_since, staging);
+            let judged = judge_unit(rules, row, facts, from, silent_since, &raised, staging);
             for change_of_alert in &judged.changes {
                 let episode::Change { alert, kind, tell, .. } = change_of_alert;
                 change.record(Recorded { alert, kind: *kind, tell: *tell }, staging.now).await?;
             }
-            checks.push((unit.clone(), judged.next_check));
+            if judged.next_check != due.get(unit).copied() {
+                checks.push((unit.clone(), judged.next_check));
+            }
             staging.outcome.changes.extend(judged.changes);
         }
         change.set_next_checks(&checks).await?;
@@ -89,6 +94,7 @@ fn judge_unit(
     facts: UnitFacts,
     from: Timestamp,
     silent_since: Option<Timestamp>,
+    raised: &HashSet<String>,
     staging: &mut Staging,
 ) -> Verdict {
     let UnitFacts { events, visits, gaps, alerts } = facts;
@@ -97,8 +103,7 @@ fn judge_unit(
     history.gaps = gaps;
     history.silent_since = silent_since;
 
-    let new: HashSet<&str> = staging.events.iter().map(|record| record.id.as_str()).collect();
-    let begun = history.incidents.iter().filter(|incident| new.contains(incident.event.as_str()));
+    let begun = history.incidents.iter().filter(|incident| raised.contains(&incident.event));
     staging.outcome.incidents.extend(begun.filter_map(|incident| Some(incident.fault.as_ref()?.0)));
 
     let horizon = latest.map_or(staging.now, |latest| latest.max(staging.now));

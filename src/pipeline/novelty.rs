@@ -139,6 +139,7 @@ pub async fn number(change: &mut Change<'_>, staging: &mut Staging) -> Result<()
     let mut numberings = change.numberings(&keys.iter().copied().collect::<Vec<_>>()).await?;
     let units: Vec<&UnitId> = keys.iter().map(|(unit, _)| unit).collect();
     let mut numbered = change.numbered_units(&units).await?;
+    let mut moved: Vec<NumberingKey> = Vec::new();
     // In the order in which they came: the first boot of a unit is joined, those after it are counted from their start.
     for key in std::mem::take(&mut staging.heard) {
         let (arrived, announced) = (arrived.remove(&key), staging.announced.remove(&key));
@@ -149,13 +150,17 @@ pub async fn number(change: &mut Change<'_>, staging: &mut Staging) -> Result<()
         let joined = before.clone().or_else(|| numbered.contains(&key.0).then(Numbering::rebooted));
         let after = count(joined, arrived.as_ref(), announced);
         let Some(after) = after.filter(|after| before.as_ref() != Some(after)) else { continue };
-        staging.outcome.gaps_found += change.put_numbering(&key, before.as_ref(), &after, staging.now).await?;
-        if before.map_or_else(Vec::new, |before| before.missing) != after.missing {
+        let missing = before.map_or_else(Vec::new, |before| before.missing);
+        if missing != after.missing {
+            staging.outcome.gaps_found += change.put_gaps(&key, &missing, &after.missing, staging.now).await?;
             staging.touch(&key.0, staging.now);
         }
         numbered.insert(key.0.clone());
-        numberings.insert(key, after);
+        numberings.insert(key.clone(), after);
+        moved.push(key);
     }
+    let moved: Vec<_> = moved.iter().filter_map(|key| Some((key, numberings.get(key)?))).collect();
+    change.put_numberings(&moved).await?;
     let ack = |(key, publisher): &(NumberingKey, PublisherId)| {
         let seq = numberings.get(key)?.contiguous();
         Some(ApplicationAck { publisher: publisher.clone(), unit: key.0.clone(), boot: key.1.clone(), seq })

@@ -64,37 +64,44 @@ impl Change<'_> {
         rows.iter().map(|unit| word("sequence", unit)).collect()
     }
 
-    /// Stores a numbering as it is now, and what became of its gaps since `before`. Returns how many gaps are new.
+    /// Stores how far these numberings are known, all in one statement.
     ///
     /// # Errors
     /// Those of the engine.
-    pub async fn put_numbering(
+    pub async fn put_numberings(&mut self, numberings: &[(&NumberingKey, &Numbering)]) -> Result<(), StoreError> {
+        let rows: Vec<(&str, &str, u64, u64)> = numberings
+            .iter()
+            .map(|((unit, boot), numbering)| (unit.as_str(), boot.as_str(), numbering.first, numbering.highest))
+            .collect();
+        let put = "insert into sequence (unit, boot, first_seq, highest_seq) \
+             select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 from json_each($1) j where true \
+             on conflict (unit, boot) do update set first_seq = excluded.first_seq, highest_seq = excluded.highest_seq";
+        sqlx::query(put).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    /// Stores what became of a numbering's gaps since `before`. Returns how many are new.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn put_gaps(
         &mut self,
         key: &NumberingKey,
-        before: Option<&Numbering>,
-        after: &Numbering,
+        before: &[Missing],
+        after: &[Missing],
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let (unit, boot) = key;
-        let put = "insert into sequence (unit, boot, first_seq, highest_seq) values ($1, $2, $3, $4) \
-             on conflict (unit, boot) do update set first_seq = $3, highest_seq = $4";
-        sqlx::query(put)
-            .bind(unit.as_str())
-            .bind(boot)
-            .bind(after.first as i64)
-            .bind(after.highest as i64)
-            .execute(&mut *self.transaction)
-            .await?;
-        let kept: HashSet<i64> = after.missing.iter().filter_map(|run| run.row).collect();
-        for run in before.map_or(&[][..], |before| &before.missing) {
+        let kept: HashSet<i64> = after.iter().filter_map(|run| run.row).collect();
+        for run in before {
             if run.row.is_some_and(|row| !kept.contains(&row)) {
                 let close = "update gap set closed_at = $2 where id = $1";
                 sqlx::query(close).bind(run.row).bind(now.0).execute(&mut *self.transaction).await?;
             }
         }
-        let as_stored: HashSet<&Missing> = before.map_or(&[][..], |before| &before.missing).iter().collect();
+        let as_stored: HashSet<&Missing> = before.iter().collect();
         let mut found = 0;
-        for run in after.missing.iter().filter(|run| !as_stored.contains(run)) {
+        for run in after.iter().filter(|run| !as_stored.contains(run)) {
             let (from, to) = (run.from as i64, run.to as i64);
             if let Some(row) = run.row {
                 let shrink = "update gap set from_seq = $2, to_seq = $3 where id = $1";
