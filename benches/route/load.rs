@@ -75,6 +75,7 @@ fn session(broker: &Mosquitto, name: &str) -> (AsyncClient, EventLoop) {
     options.set_receive_maximum(Some(8_192));
     options.set_read_batch_size(128);
     options.set_outgoing_inflight_upper_limit(16);
+    options.set_max_request_batch(256);
     AsyncClient::builder(options).build()
 }
 
