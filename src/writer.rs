@@ -87,9 +87,19 @@ pub struct Writer {
 #[derive(Default)]
 struct Memory {
     flushed_at: Option<Timestamp>,
-    /// Publishers whose unknown units were told, and on which day.
-    told: HashSet<(PublisherId, i64)>,
+    /// What was told of which publisher, and on which day.
+    told: HashSet<(&'static str, PublisherId, i64)>,
     told_codes: HashSet<String>,
+}
+
+impl Memory {
+    /// Whether this was not yet told of the publisher today.
+    fn is_news(&mut self, what: &'static str, publisher: &PublisherId, now: Timestamp) -> bool {
+        if self.told.len() > BATCH {
+            self.told.clear();
+        }
+        self.told.insert((what, publisher.clone(), now.0 / DAY))
+    }
 }
 
 impl Writer {
@@ -248,11 +258,13 @@ impl Writer {
         report::count(&self.metrics, &outcome, now);
         report::log(&outcome);
         for (publisher, unit) in outcome.unregistered {
-            if memory.told.len() > BATCH {
-                memory.told.clear();
-            }
-            if memory.told.insert((publisher.clone(), now.0 / DAY)) {
+            if memory.is_news("unregistered", &publisher, now) {
                 tracing::warn!(%publisher, unit.id = %unit, "tells of units that the registry does not have; their events are kept until they are imported");
+            }
+        }
+        for (publisher, unit) in outcome.foreign {
+            if memory.is_news("foreign", &publisher, now) {
+                tracing::warn!(%publisher, unit.id = %unit, "speaks for units that the registry gives to others; refused and kept in quarantine: mend the registry, or the broker's access rules");
             }
         }
         for code in outcome.unknown_codes {

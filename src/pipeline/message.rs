@@ -58,6 +58,8 @@ pub struct Outcome {
     pub unknown_codes: Vec<String>,
     /// Messages of units that the registry does not have.
     pub unregistered: Vec<(PublisherId, UnitId)>,
+    /// Messages of units that the registry gives to another publisher or region: who sent them.
+    pub foreign: Vec<(PublisherId, UnitId)>,
     pub quarantine_dropped: u64,
     pub gaps_found: u64,
     /// The code of every incident that began.
@@ -77,6 +79,7 @@ impl Outcome {
         self.refused.extend(other.refused);
         self.unknown_codes.extend(other.unknown_codes);
         self.unregistered.extend(other.unregistered);
+        self.foreign.extend(other.foreign);
         self.quarantine_dropped += other.quarantine_dropped;
         self.gaps_found += other.gaps_found;
         self.incidents.extend(other.incidents);

@@ -144,6 +144,7 @@ impl Staging {
             _ => None,
         };
         if let Some((reason, detail)) = foreign {
+            self.outcome.foreign.push((publisher.clone(), unit.clone()));
             self.refuse(arrival, publisher.as_str(), unit.as_str(), reason, detail);
             return;
         }

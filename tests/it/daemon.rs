@@ -240,6 +240,7 @@ fn what_is_refused_is_kept(city: &City) {
     city.publish("lift/v1/350582/maker-b/L-1/event", &event);
     let refused = city.quarantined("foreign_unit");
     assert_eq!(json!([refused["publisher"], refused["unit"]]), json!(["maker-b", "L-1"]));
+    until("the operator is told", || city.daemon.log().contains("speaks for units that the registry gives to others"));
     for reason in ["bad_json", "foreign_unit"] {
         let series = format!("liftwatch_messages_rejected_total{{reason=\"{reason}\"}}");
         assert_eq!(city.daemon.metric(&series), Some(1.0), "{series}");
