@@ -30,8 +30,6 @@ pub struct Change {
     pub kind: TransitionKind,
     /// Whether receivers are to hear of it.
     pub tell: bool,
-    /// Whether the alert is not yet recorded.
-    pub is_new: bool,
 }
 
 /// What a rule's verdict comes to.
@@ -174,7 +172,7 @@ fn begin(rule: &dyn Rule, unit: &UnitId, id: String, span: Span, moment: Moment)
         superseded_by: None,
     };
     let kind = if over { TransitionKind::RecordedLate } else { TransitionKind::Fired };
-    Change { alert, kind, tell: !over, is_new: true }
+    Change { alert, kind, tell: !over }
 }
 
 fn revise(rule: &dyn Rule, before: Alert, span: Span, moment: Moment) -> Option<Change> {
@@ -197,14 +195,14 @@ fn revise(rule: &dyn Rule, before: Alert, span: Span, moment: Moment) -> Option<
     let late = before.late && kind != TransitionKind::Reopened;
     let tell = !matches!(kind, TransitionKind::Revised);
     let alert = Alert { level, severity, state, span, resolved_at, late, ..before };
-    Some(Change { alert, kind, tell, is_new: false })
+    Some(Change { alert, kind, tell })
 }
 
 fn withdraw(alert: Alert, places: &[(Span, String)], now: Timestamp) -> Change {
     let taken_by = places.iter().find(|(span, _)| overlap(span, &alert.span)).map(|(_, id)| id.clone());
     let tell = alert.state == AlertState::Firing;
     let alert = Alert { state: AlertState::Withdrawn, resolved_at: Some(now), superseded_by: taken_by, ..alert };
-    Change { alert, kind: TransitionKind::Withdrawn, tell, is_new: false }
+    Change { alert, kind: TransitionKind::Withdrawn, tell }
 }
 
 /// The next moment after `now` at which the span begins, ends or changes level.

@@ -18,9 +18,6 @@ pub const CLOCK_TOLERANCE: i64 = 5 * MINUTE;
 /// Before this, a controller's clock is taken for unset: no lift telemetry is older than 2000-01-01.
 pub const EARLIEST: Timestamp = Timestamp(946_684_800_000);
 
-/// After this (2100-01-01), a time is no time that any of our readers could show.
-pub const LATEST: Timestamp = Timestamp(4_102_444_800_000);
-
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
