@@ -94,7 +94,7 @@ impl Rule for CriticalFault {
     fn spans(&self, history: &History) -> Vec<Span> {
         let mut open: BTreeMap<FaultCode, &StoredEvent> = BTreeMap::new();
         let mut spans = Vec::new();
-        for (event, excluded) in history.events.iter().zip(&history.excluded) {
+        for (event, excluded) in history.past.events.iter().zip(&history.past.excluded) {
             let Some(code) = event.code() else { continue };
             match event.kind {
                 EventType::FaultRaised if !excluded && self.is_critical(event, code) => {

@@ -79,7 +79,7 @@ impl Rule for Entrapment {
     fn spans(&self, history: &History) -> Vec<Span> {
         let mut open: Option<&StoredEvent> = None;
         let mut spans = Vec::new();
-        for event in &history.events {
+        for event in &history.past.events {
             match event.kind {
                 EventType::EntrapmentReported => open = open.or(Some(event)),
                 EventType::PassengerReleased => {

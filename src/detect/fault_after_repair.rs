@@ -56,7 +56,7 @@ impl FaultAfterRepair {
         if !(ended_at < returned.at && returned.at < ended_at + self.window()) {
             return None;
         }
-        history.incidents.iter().rev().find(|earlier| {
+        history.past.incidents.iter().rev().find(|earlier| {
             earlier.fault == returned.fault
                 && earlier.at <= visit.started_at
                 && visit.started_at < earlier.at + self.window()
@@ -93,9 +93,9 @@ impl Rule for FaultAfterRepair {
 
     fn spans(&self, history: &History) -> Vec<Span> {
         let mut spans = Vec::new();
-        for visit in history.visits.iter().filter(|visit| visit.kind == VisitKind::Fm) {
+        for visit in history.past.visits.iter().filter(|visit| visit.kind == VisitKind::Fm) {
             let Some(ended_at) = visit.end() else { continue };
-            for returned in &history.incidents {
+            for returned in &history.past.incidents {
                 let Some(repaired) = self.repaired(history, visit, ended_at, returned) else {
                     continue;
                 };

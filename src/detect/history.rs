@@ -3,35 +3,69 @@
 use std::collections::HashMap;
 
 use crate::domain::event::{EventType, Mode, StoredEvent};
-use crate::domain::fault::FaultCode;
+use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::gap::Gap;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::domain::visit::StoredVisit;
 
-/// One unit's facts. Lookback-bounded: faults before the bound are absent, facts that last are all there.
+use super::critical_fault;
+
+/// One unit, as a rule sees it.
 pub struct History<'a> {
     pub unit: &'a Unit,
-    /// Ascending by time; at one moment, modes and mains come first and releases last.
+    pub past: &'a Past,
+    pub gaps: &'a [Gap],
+    /// When the unit was last heard, if it is silent now.
+    pub silent_since: Option<Timestamp>,
+}
+
+/// What a unit's events and visits come to. Bounded below: faults before the bound are absent, facts that last are all
+/// there. Grows by [`Past::push`] to what [`Past::new`] would make of all the facts together.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// The events that last ([`lasts`]), ascending by time; at one moment, modes and mains come first, releases last.
     pub events: Vec<StoredEvent>,
     /// For each event, whether it falls in inspection or fire mode, under power loss, or inside a visit.
     pub excluded: Vec<bool>,
     /// Visits that no later record supersedes, ascending by start.
     pub visits: Vec<StoredVisit>,
-    pub gaps: Vec<Gap>,
-    /// When the unit was last heard, if it is silent now.
-    pub silent_since: Option<Timestamp>,
     /// Counted faults merged over flapping, ascending by time.
     pub incidents: Vec<Incident>,
     /// Counted entrapments, ascending by time.
     pub entrapments: Vec<Incident>,
+    merge_gap: i64,
+    /// The place of the latest event in the order of events.
+    reached: Option<Place>,
+    /// The latest incident of each fault.
+    latest: HashMap<FaultKey, usize>,
+    /// As of the latest event.
+    circumstances: Circumstances,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Circumstances {
+    /// A mode in which faults do not count.
+    in_mode: bool,
+    mains_off: bool,
+    trapped: bool,
+}
+
+/// What tells two faults of a unit apart.
+type FaultKey = (FaultCode, Option<String>);
+
+/// The order of events.
+type Place = (Timestamp, u8, String);
+
+fn place(event: &StoredEvent) -> Place {
+    (event.at, rank(event.kind), event.id.clone())
 }
 
 /// Faults of one code merged over flapping, or one entrapment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     /// What was faulty; `None` for an entrapment.
-    pub fault: Option<(FaultCode, Option<String>)>,
+    pub fault: Option<FaultKey>,
     /// The first event's time, which is the incident's.
     pub at: Timestamp,
     pub last_at: Timestamp,
@@ -42,6 +76,15 @@ pub struct Incident {
 }
 
 impl Incident {
+    fn begin(fault: Option<FaultKey>, event: &StoredEvent) -> Self {
+        Self { fault, at: event.at, last_at: event.at, event: event.id.clone(), count: 1 }
+    }
+
+    fn merge(&mut self, event: &StoredEvent) {
+        self.last_at = event.at;
+        self.count += 1;
+    }
+
     /// What was faulty, in both languages: `关门故障` and `door closing`; the vendor's code stands behind `other`.
     #[must_use]
     pub fn named(&self) -> (String, String) {
@@ -53,16 +96,119 @@ impl Incident {
     }
 }
 
-impl<'a> History<'a> {
-    /// Sorts the facts and derives what is excluded and what the incidents are.
+/// Whether an event of this kind and code must be known however old it is (src/store/history.rs has the same condition).
+#[must_use]
+pub fn lasts(kind: EventType, code: Option<FaultCode>) -> bool {
+    let circumstance = matches!(
+        kind,
+        EventType::ModeChanged
+            | EventType::MainsOff
+            | EventType::MainsOn
+            | EventType::EntrapmentReported
+            | EventType::PassengerReleased
+    );
+    circumstance || code.is_some_and(|code| critical_fault::CANDIDATES.contains(&code))
+}
+
+/// Whether any rule looks at an event of this kind and code.
+#[must_use]
+pub fn counts(kind: EventType, code: Option<FaultCode>) -> bool {
+    kind == EventType::FaultRaised || lasts(kind, code)
+}
+
+/// Puts events in their order.
+pub fn sort(events: &mut [StoredEvent]) {
+    events.sort_by(|a, b| (a.at, rank(a.kind), &a.id).cmp(&(b.at, rank(b.kind), &b.id)));
+}
+
+impl Past {
+    /// Sorts the facts and derives what is excluded and what the incidents are. `merge_gap` is in milliseconds.
     #[must_use]
-    pub fn new(unit: &'a Unit, mut events: Vec<StoredEvent>, mut visits: Vec<StoredVisit>, merge_gap: i64) -> Self {
-        events.sort_by(|a, b| (a.at, rank(a.kind), &a.id).cmp(&(b.at, rank(b.kind), &b.id)));
+    pub fn new(mut events: Vec<StoredEvent>, mut visits: Vec<StoredVisit>, merge_gap: i64) -> Self {
+        sort(&mut events);
         visits.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
-        let excluded = exclusions(&events, &visits);
-        let incidents = fault_incidents(&events, &excluded, merge_gap);
-        let entrapments = entrapment_incidents(&events, &excluded, merge_gap);
-        Self { unit, events, excluded, visits, gaps: Vec::new(), silent_since: None, incidents, entrapments }
+        let mut past = Self {
+            events: Vec::new(),
+            excluded: Vec::new(),
+            visits,
+            incidents: Vec::new(),
+            entrapments: Vec::new(),
+            merge_gap,
+            reached: events.last().map(place),
+            latest: HashMap::new(),
+            circumstances: Circumstances::default(),
+        };
+        events.into_iter().for_each(|event| past.take(event));
+        past
+    }
+
+    /// Whether the event comes after all that are here.
+    #[must_use]
+    pub fn is_followed_by(&self, event: &StoredEvent) -> bool {
+        self.reached.as_ref().is_none_or(|reached| {
+            let (at, rank_reached, id) = reached;
+            (*at, *rank_reached, id) < (event.at, rank(event.kind), &event.id)
+        })
+    }
+
+    /// Takes an event over that comes after all that are here.
+    pub fn push(&mut self, event: StoredEvent) {
+        self.reached = Some(place(&event));
+        self.take(event);
+    }
+
+    /// When the latest event was.
+    #[must_use]
+    pub fn latest_at(&self) -> Option<Timestamp> {
+        self.reached.as_ref().map(|(at, ..)| *at)
+    }
+
+    /// How many facts it holds.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.events.len() + self.visits.len() + self.incidents.len() + self.entrapments.len()
+    }
+
+    fn take(&mut self, event: StoredEvent) {
+        match event.kind {
+            EventType::ModeChanged => self.circumstances.in_mode = event.mode.is_some_and(Mode::excludes_faults),
+            EventType::MainsOff => self.circumstances.mains_off = true,
+            EventType::MainsOn => self.circumstances.mains_off = false,
+            _ => {}
+        }
+        let Circumstances { in_mode, mains_off, .. } = self.circumstances;
+        let excluded = in_mode || mains_off || self.visits.iter().any(|visit| visit.covers(event.at));
+        match (event.kind, &event.fault) {
+            (EventType::FaultRaised, Some(fault)) if !excluded => self.fault(fault, &event),
+            (EventType::EntrapmentReported, _) if !excluded => self.entrapment(&event),
+            (EventType::PassengerReleased, _) => self.circumstances.trapped = false,
+            _ => {}
+        }
+        if lasts(event.kind, event.code()) {
+            self.events.push(event);
+            self.excluded.push(excluded);
+        }
+    }
+
+    fn fault(&mut self, fault: &Fault, event: &StoredEvent) {
+        let (code, vendor) = fault.key();
+        let key = (code, vendor.map(str::to_owned));
+        match self.latest.get(&key).map(|index| &mut self.incidents[*index]) {
+            Some(open) if event.at - open.last_at <= self.merge_gap => open.merge(event),
+            _ => {
+                self.latest.insert(key.clone(), self.incidents.len());
+                self.incidents.push(Incident::begin(Some(key), event));
+            }
+        }
+    }
+
+    /// A report while people are still trapped, or soon after the last report, tells of the same entrapment.
+    fn entrapment(&mut self, event: &StoredEvent) {
+        match self.entrapments.last_mut() {
+            Some(open) if self.circumstances.trapped || event.at - open.last_at <= self.merge_gap => open.merge(event),
+            _ => self.entrapments.push(Incident::begin(None, event)),
+        }
+        self.circumstances.trapped = true;
     }
 }
 
@@ -73,76 +219,4 @@ fn rank(kind: EventType) -> u8 {
         EventType::PassengerReleased | EventType::FaultCleared => 2,
         _ => 1,
     }
-}
-
-fn exclusions(events: &[StoredEvent], visits: &[StoredVisit]) -> Vec<bool> {
-    let (mut in_mode, mut mains_off) = (false, false);
-    let mut excluded = Vec::with_capacity(events.len());
-    for event in events {
-        match event.kind {
-            EventType::ModeChanged => in_mode = event.mode.is_some_and(Mode::excludes_faults),
-            EventType::MainsOff => mains_off = true,
-            EventType::MainsOn => mains_off = false,
-            _ => {}
-        }
-        excluded.push(in_mode || mains_off || visits.iter().any(|visit| visit.covers(event.at)));
-    }
-    excluded
-}
-
-fn fault_incidents(events: &[StoredEvent], excluded: &[bool], merge_gap: i64) -> Vec<Incident> {
-    let mut incidents: Vec<Incident> = Vec::new();
-    let mut latest: HashMap<(FaultCode, Option<&str>), usize> = HashMap::new();
-    for (event, excluded) in events.iter().zip(excluded) {
-        let (EventType::FaultRaised, Some(fault), false) = (event.kind, &event.fault, excluded) else {
-            continue;
-        };
-        match latest.get(&fault.key()).map(|index| &mut incidents[*index]) {
-            Some(open) if event.at - open.last_at <= merge_gap => {
-                open.last_at = event.at;
-                open.count += 1;
-            }
-            _ => {
-                let (code, vendor) = fault.key();
-                latest.insert(fault.key(), incidents.len());
-                incidents.push(Incident {
-                    fault: Some((code, vendor.map(str::to_owned))),
-                    at: event.at,
-                    last_at: event.at,
-                    event: event.id.clone(),
-                    count: 1,
-                });
-            }
-        }
-    }
-    incidents
-}
-
-/// A report while people are still trapped, or soon after the last report, tells of the same entrapment.
-fn entrapment_incidents(events: &[StoredEvent], excluded: &[bool], merge_gap: i64) -> Vec<Incident> {
-    let mut incidents: Vec<Incident> = Vec::new();
-    let mut trapped = false;
-    for (event, excluded) in events.iter().zip(excluded) {
-        match event.kind {
-            EventType::PassengerReleased => trapped = false,
-            EventType::EntrapmentReported if !excluded => {
-                match incidents.last_mut() {
-                    Some(open) if trapped || event.at - open.last_at <= merge_gap => {
-                        open.last_at = event.at;
-                        open.count += 1;
-                    }
-                    _ => incidents.push(Incident {
-                        fault: None,
-                        at: event.at,
-                        last_at: event.at,
-                        event: event.id.clone(),
-                        count: 1,
-                    }),
-                }
-                trapped = true;
-            }
-            _ => {}
-        }
-    }
-    incidents
 }

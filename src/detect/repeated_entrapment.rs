@@ -75,7 +75,7 @@ impl Rule for RepeatedEntrapment {
     }
 
     fn spans(&self, history: &History) -> Vec<Span> {
-        let entrapments = &history.entrapments;
+        let entrapments = &history.past.entrapments;
         let times: Vec<Timestamp> = entrapments.iter().map(|incident| incident.at).collect();
         let thresholds = [
             Threshold { count: self.0.threshold as usize, level: 1 },

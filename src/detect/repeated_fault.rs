@@ -68,7 +68,7 @@ impl Rule for RepeatedFault {
     }
 
     fn spans(&self, history: &History) -> Vec<Span> {
-        spans(&self.0, &history.incidents)
+        spans(&self.0, &history.past.incidents)
     }
 }
 

@@ -75,6 +75,6 @@ impl Rule for RepeatedFaultWatch {
     }
 
     fn spans(&self, history: &History) -> Vec<Span> {
-        repeated_fault::spans(&self.counting(), &history.incidents)
+        repeated_fault::spans(&self.counting(), &history.past.incidents)
     }
 }

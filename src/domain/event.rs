@@ -84,6 +84,14 @@ pub struct Event {
     pub extra: Option<String>,
 }
 
+impl Event {
+    /// The canonical code, for events that have one.
+    #[must_use]
+    pub fn code(&self) -> Option<FaultCode> {
+        self.fault.as_ref().map(|fault| fault.code)
+    }
+}
+
 vocabulary!(
     /// Where the car is going.
     Direction, "direction", { None = "none", Up = "up", Down = "down" }
@@ -177,6 +185,24 @@ pub struct EventRecord {
     /// The sender's clock said something that cannot be.
     pub clock_suspect: bool,
     pub event: Event,
+}
+
+impl EventRecord {
+    /// What rules need of it.
+    #[must_use]
+    pub fn as_stored(&self) -> StoredEvent {
+        let Event { kind, fault, mode, moving, occupied, origin, .. } = &self.event;
+        StoredEvent {
+            id: self.id.clone(),
+            at: self.at,
+            kind: *kind,
+            fault: fault.clone(),
+            mode: *mode,
+            moving: *moving,
+            occupied: *occupied,
+            origin: *origin,
+        }
+    }
 }
 
 /// What rules need of a stored event.

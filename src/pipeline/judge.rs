@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::detect::Rules;
 use crate::detect::episode::{self, Moment, Verdict, earliest};
-use crate::detect::history::History;
+use crate::detect::history::{self, History, Past};
 use crate::domain::alert::Span;
-use crate::domain::event::EventType;
+use crate::domain::event::{EventRecord, EventType, StoredEvent};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
@@ -16,6 +16,7 @@ use crate::store::alerts::Recorded;
 use crate::store::error::StoreError;
 use crate::store::history::{UnitFacts, Wanted};
 
+use super::recall::{self, Recall, Remembered};
 use super::staging::Staging;
 
 /// Units whose facts are loaded together.
@@ -42,40 +43,93 @@ pub async fn judge(
     change: &mut Change<'_>,
     rules: &Rules,
     known: &Known<'_>,
+    recall: &mut Recall,
     touched: &BTreeMap<UnitId, Timestamp>,
     staging: &mut Staging,
 ) -> Result<(), StoreError> {
-    let lookback = rules.lookback();
     let raised = staging.events.iter().filter(|record| record.event.kind == EventType::FaultRaised);
     let raised: HashSet<String> = raised.map(|record| record.id.clone()).collect();
-    let touched: Vec<(&UnitId, Timestamp)> = touched.iter().map(|(unit, from)| (unit, *from)).collect();
-    for units in touched.chunks(UNITS_PER_LOAD) {
-        let due = change.next_checks(&units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>()).await?;
-        // What is due, or will be before a fact that lies ahead of us, begins when it was due and not at that fact.
-        let from_of =
-            |unit: &UnitId, from: Timestamp| due.get(unit).map_or(from, |due| from.min(*due)).min(staging.now);
-        let units: Vec<(&UnitId, Timestamp)> = units.iter().map(|(unit, from)| (*unit, from_of(unit, *from))).collect();
-        let wanted: Vec<Wanted> = units
-            .iter()
-            .map(|(unit, from)| Wanted { unit: (*unit).clone(), from: *from, since: *from - lookback })
-            .collect();
-        let mut facts = change.histories(&wanted).await?;
-        let mut checks = Vec::with_capacity(units.len());
-        for (unit, from) in units {
-            let Some(row) = known.unit(unit) else { continue };
-            let silent_since = silence(known.fleet, staging, unit);
-            let facts = facts.remove(unit).unwrap_or_default();
-            let judged = judge_unit(rules, row, facts, from, silent_since, &raised, staging);
-            for change_of_alert in &judged.changes {
-                let episode::Change { alert, kind, tell, .. } = change_of_alert;
-                change.record(Recorded { alert, kind: *kind, tell: *tell }, staging.now).await?;
-            }
-            if judged.next_check != due.get(unit).copied() {
-                checks.push((unit.clone(), judged.next_check));
-            }
-            staging.outcome.changes.extend(judged.changes);
+    let mut told = told(&staging.events);
+    let mut subjects: Vec<Subject> = Vec::with_capacity(touched.len());
+    let mut unknown: Vec<(&UnitId, Timestamp)> = Vec::new();
+    for (unit, from) in touched {
+        let events = told.remove(unit).unwrap_or_default();
+        let subject = recall.take(unit).filter(|_| !staging.amended.contains(unit)).and_then(|known| {
+            let from = begin_of(*from, known.next_check, staging.now);
+            known.followed_by(events, from, rules.lookback()).map(|known| Subject { unit, from, known })
+        });
+        match subject {
+            Some(subject) => subjects.push(subject),
+            None => unknown.push((unit, *from)),
         }
+    }
+    for units in unknown.chunks(UNITS_PER_LOAD) {
+        load(change, rules, units, staging.now, &mut subjects).await?;
+    }
+    let mut checks = Vec::new();
+    for Subject { unit, from, known: mut remembered } in subjects {
+        let Some(row) = known.unit(unit) else { continue };
+        let silent_since = silence(known.fleet, staging, unit);
+        let judged = judge_unit(rules, row, &remembered, from, silent_since, &raised, staging);
+        for change_of_alert in &judged.changes {
+            let episode::Change { alert, kind, tell, .. } = change_of_alert;
+            change.record(Recorded { alert, kind: *kind, tell: *tell }, staging.now).await?;
+            remembered.recorded(alert);
+        }
+        if judged.next_check != remembered.next_check {
+            checks.push((unit.clone(), judged.next_check));
+            remembered.next_check = judged.next_check;
+        }
+        staging.outcome.changes.extend(judged.changes);
+        staging.remembered.push((unit.clone(), remembered));
+    }
+    if !checks.is_empty() {
         change.set_next_checks(&checks).await?;
+    }
+    Ok(())
+}
+
+/// One unit to judge, from when on, with all that is known of it.
+struct Subject<'a> {
+    unit: &'a UnitId,
+    from: Timestamp,
+    known: Remembered,
+}
+
+/// What is due, or will be before a fact that lies ahead of us, begins when it was due and not at that fact.
+fn begin_of(from: Timestamp, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    due.map_or(from, |due| due.min(from)).min(now)
+}
+
+/// The new events that rules look at, by unit, in order.
+fn told(events: &[EventRecord]) -> HashMap<UnitId, Vec<StoredEvent>> {
+    let mut told: HashMap<UnitId, Vec<StoredEvent>> = HashMap::new();
+    for record in events.iter().filter(|record| history::counts(record.event.kind, record.event.code())) {
+        told.entry(record.unit.clone()).or_default().push(record.as_stored());
+    }
+    told.values_mut().for_each(|events| history::sort(events));
+    told
+}
+
+/// Loads what is known of units from the store, where this transaction's facts are by now.
+async fn load<'a>(
+    change: &mut Change<'_>,
+    rules: &Rules,
+    units: &[(&'a UnitId, Timestamp)],
+    now: Timestamp,
+    subjects: &mut Vec<Subject<'a>>,
+) -> Result<(), StoreError> {
+    let due = change.next_checks(&units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>()).await?;
+    let units: Vec<(&UnitId, Timestamp)> =
+        units.iter().map(|(unit, from)| (*unit, begin_of(*from, due.get(*unit).copied(), now))).collect();
+    let wanted: Vec<Wanted> = units.iter().map(|(unit, from)| recall::wanted(unit, *from, rules.lookback())).collect();
+    let mut facts = change.histories(&wanted).await?;
+    for ((unit, from), wanted) in units.into_iter().zip(wanted) {
+        let UnitFacts { events, visits, gaps, alerts } = facts.remove(unit).unwrap_or_default();
+        let past = Past::new(events, visits, rules.merge_gap());
+        let next_check = due.get(unit).copied();
+        let known = Remembered { past, gaps, alerts, since: wanted.since, settled: wanted.from, next_check };
+        subjects.push(Subject { unit, from, known });
     }
     Ok(())
 }
@@ -91,25 +145,22 @@ fn silence(fleet: &Fleet, staging: &Staging, unit: &UnitId) -> Option<Timestamp>
 fn judge_unit(
     rules: &Rules,
     unit: &Unit,
-    facts: UnitFacts,
+    known: &Remembered,
     from: Timestamp,
     silent_since: Option<Timestamp>,
     raised: &HashSet<String>,
     staging: &mut Staging,
 ) -> Verdict {
-    let UnitFacts { events, visits, gaps, alerts } = facts;
-    let latest = events.iter().map(|event| event.at).max();
-    let mut history = History::new(unit, events, visits, rules.merge_gap());
-    history.gaps = gaps;
-    history.silent_since = silent_since;
+    let Remembered { past, gaps, .. } = known;
+    let history = History { unit, past, gaps, silent_since };
 
-    let begun = history.incidents.iter().filter(|incident| raised.contains(&incident.event));
+    let begun = past.incidents.iter().filter(|incident| incident.at >= from && raised.contains(&incident.event));
     staging.outcome.incidents.extend(begun.filter_map(|incident| Some(incident.fault.as_ref()?.0)));
 
-    let horizon = latest.map_or(staging.now, |latest| latest.max(staging.now));
+    let horizon = past.latest_at().map_or(staging.now, |latest| latest.max(staging.now));
     let mut total = Verdict::default();
     for rule in rules.iter() {
-        let recorded = alerts.iter().filter(|alert| alert.rule == rule.name()).cloned().collect();
+        let recorded = known.open_at(from).filter(|alert| alert.rule == rule.name()).cloned().collect();
         let spans = if rule.enabled() { rule.spans(&history) } else { Vec::new() };
         let moment = Moment {
             from: if rule.is_about_arrival() { latest_begin(&spans, staging.now) } else { from },

@@ -10,6 +10,10 @@ pub mod identity;
 
 pub mod staging;
 
+pub mod recall;
+
+pub mod numbers;
+
 pub mod novelty;
 
 pub mod judge;
@@ -33,6 +37,8 @@ use crate::store::refused::{Refused, Room, Unregistered};
 use crate::store::{Change, Store};
 use crate::switches::{self, Stage};
 use message::{Arrival, Outcome};
+use numbers::Numberings;
+use recall::Recall;
 use staging::Staging;
 
 /// Units that one sweep looks at; the rest follow a second later.
@@ -47,6 +53,7 @@ pub struct Pipeline {
     decoder: Arc<Decoder>,
     rules: Rules,
     fleet: Fleet,
+    recall: Recall,
 }
 
 impl Pipeline {
@@ -80,7 +87,7 @@ impl Pipeline {
             change.check_all_at(now).await?;
         }
         change.commit().await?;
-        let mut pipeline = Self { store, decoder, rules, fleet };
+        let mut pipeline = Self { store, decoder, rules, fleet, recall: Recall::default() };
         pipeline.attach(now).await?;
         Ok(pipeline)
     }
@@ -202,18 +209,19 @@ impl Pipeline {
         for unit in registry.values() {
             change.put_unit(unit, staging.now).await?;
         }
-        novelty::keep_new_events(&mut change, &mut staging, batch).await?;
+        let numberings = Numberings::load(&mut change, &mut self.recall, &staging).await?;
+        novelty::keep_new_events(&mut change, &mut staging, batch, &numberings).await?;
         novelty::keep_new_visits(&mut change, &mut staging, batch).await?;
         novelty::keep_new_hazards(&mut change, &mut staging, batch).await?;
         change.insert_events(&staging.events).await?;
         change.insert_visits(&staging.visits).await?;
         change.insert_hazards(&staging.hazards).await?;
         switches::pass(Stage::AfterInsert);
-        novelty::number(&mut change, &mut staging).await?;
+        numbers::number(&mut change, &mut staging, numberings).await?;
 
         let touched = std::mem::take(&mut staging.touched);
         let known = judge::Known { fleet: &self.fleet, registry: &registry };
-        judge::judge(&mut change, &self.rules, &known, &touched, &mut staging).await?;
+        judge::judge(&mut change, &self.rules, &known, &mut self.recall, &touched, &mut staging).await?;
         switches::pass(Stage::AfterJudge);
 
         keep_unregistered(&mut change, &mut staging).await?;
@@ -233,6 +241,7 @@ impl Pipeline {
         staging.outcome.visits += staging.visits.len();
         staging.outcome.hazards += staging.hazards.len();
         registry.into_values().for_each(|unit| self.fleet.put(unit));
+        self.recall.keep_all(staging.remembered, staging.numberings);
         self.settle(staging.tracked, &staging.silent, &staging.revived);
         Ok(staging.outcome)
     }

@@ -1,21 +1,19 @@
 //! Leaves out what is stored already: a duplicate changes nothing, the same identity with other content is a conflict.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::decode::mapping::Reason;
-use crate::domain::event::{Event, EventRecord, EventType, Origin, Sequence};
+use crate::detect::history;
+use crate::domain::event::{Event, EventRecord, Origin, Sequence};
 use crate::domain::id::{PublisherId, UnitId};
-use crate::domain::numbering::Numbering;
 use crate::store::Change;
 use crate::store::error::StoreError;
 use crate::store::facts::StoredBody;
-use crate::store::numbering::NumberingKey;
 
-use super::message::{ApplicationAck, Arrival};
+use super::message::Arrival;
+use super::numbers::Numberings;
 use super::staging::{Staging, Told};
-
-/// A numbered event.
-type SequenceKey = (UnitId, String, u64);
 
 /// Keeps the new events; each touches its unit from its own time on.
 ///
@@ -25,30 +23,39 @@ pub async fn keep_new_events(
     change: &mut Change<'_>,
     staging: &mut Staging,
     batch: &[Arrival],
+    numberings: &Numberings,
 ) -> Result<(), StoreError> {
     let told = std::mem::take(&mut staging.told_events);
     if told.is_empty() {
         return Ok(());
     }
-    let records: Vec<&EventRecord> = told.iter().map(|told| &told.record).collect();
-    let mut known = Known::default();
-    for (unit, id, event) in change.stored_events(&records).await? {
-        known.add(id, &unit, event);
+    let doubtful: Vec<&EventRecord> =
+        told.iter().map(|told| &told.record).filter(|told| !numberings.never_had(told)).collect();
+    let mut known: HashMap<Identity, Found> = HashMap::with_capacity(told.len());
+    for (unit, id, event) in change.stored_events(&doubtful).await? {
+        known.insert(identity(&unit, &id, &event), Found::Stored(id, event));
     }
     for Told { record, source } in told {
-        match known.find(&record) {
-            Some((_, event)) if same_content(event, &record.event) => staging.outcome.duplicates += 1,
-            Some((id, _)) => {
-                let detail = format!("event {id} has the same identity and other content; that one was here first");
-                conflict(staging, source.and_then(|source| batch.get(source)), &record.publisher, &record.unit, detail);
-            }
-            None => {
-                known.add(record.id.clone(), &record.unit, record.event.clone());
-                if record.event.kind != EventType::AlarmPressed {
+        let found = match known.entry(identity(&record.unit, &record.id, &record.event)) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(Found::New(staging.events.len()));
+                if history::counts(record.event.kind, record.event.code()) {
                     staging.touch(&record.unit, record.at);
                 }
                 staging.events.push(record);
+                continue;
             }
+        };
+        let (id, event) = match found {
+            Found::Stored(id, event) => (&*id, &*event),
+            Found::New(place) => (&staging.events[*place].id, &staging.events[*place].event),
+        };
+        if same_content(event, &record.event) {
+            staging.outcome.duplicates += 1;
+        } else {
+            let detail = format!("event {id} has the same identity and other content; that one was here first");
+            conflict(staging, source.and_then(|source| batch.get(source)), &record.publisher, &record.unit, detail);
         }
     }
     Ok(())
@@ -82,6 +89,7 @@ pub async fn keep_new_visits(
             continue;
         }
         staging.touch(&record.unit, record.visit.started_at);
+        staging.amended.insert(record.unit.clone());
         let corrected = record.visit.supersedes.clone().map(|corrected| (name.0.clone(), corrected));
         if let Some(corrected) = corrected.and_then(|name| known.get(&name)) {
             staging.touch(&record.unit, corrected.at);
@@ -120,89 +128,24 @@ pub async fn keep_new_hazards(
     Ok(())
 }
 
-/// Brings the numberings up to date with the new events and what units announced; finds gaps, closes gaps, acks.
-///
-/// # Errors
-/// Those of the store.
-pub async fn number(change: &mut Change<'_>, staging: &mut Staging) -> Result<(), StoreError> {
-    let mut arrived: BTreeMap<NumberingKey, Vec<u64>> = BTreeMap::new();
-    for record in &staging.events {
-        if let Some(Sequence { boot, seq }) = &record.event.sequence {
-            arrived.entry((record.unit.clone(), boot.clone())).or_default().push(*seq);
-        }
-    }
-    let acked = staging.awaiting_ack.iter().map(|(key, _)| key);
-    let keys: BTreeSet<&NumberingKey> = arrived.keys().chain(staging.announced.keys()).chain(acked).collect();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let mut numberings = change.numberings(&keys.iter().copied().collect::<Vec<_>>()).await?;
-    let units: Vec<&UnitId> = keys.iter().map(|(unit, _)| unit).collect();
-    let mut numbered = change.numbered_units(&units).await?;
-    let mut moved: Vec<NumberingKey> = Vec::new();
-    // In the order in which they came: the first boot of a unit is joined, those after it are counted from their start.
-    for key in std::mem::take(&mut staging.heard) {
-        let (arrived, announced) = (arrived.remove(&key), staging.announced.remove(&key));
-        if arrived.is_none() && announced.is_none() {
-            continue;
-        }
-        let before = numberings.get(&key).cloned();
-        let joined = before.clone().or_else(|| numbered.contains(&key.0).then(Numbering::rebooted));
-        let after = count(joined, arrived.as_ref(), announced);
-        let Some(after) = after.filter(|after| before.as_ref() != Some(after)) else { continue };
-        let missing = before.map_or_else(Vec::new, |before| before.missing);
-        if missing != after.missing {
-            staging.outcome.gaps_found += change.put_gaps(&key, &missing, &after.missing, staging.now).await?;
-            staging.touch(&key.0, staging.now);
-        }
-        numbered.insert(key.0.clone());
-        numberings.insert(key.clone(), after);
-        moved.push(key);
-    }
-    let moved: Vec<_> = moved.iter().filter_map(|key| Some((key, numberings.get(key)?))).collect();
-    change.put_numberings(&moved).await?;
-    let ack = |(key, publisher): &(NumberingKey, PublisherId)| {
-        let seq = numberings.get(key)?.contiguous();
-        Some(ApplicationAck { publisher: publisher.clone(), unit: key.0.clone(), boot: key.1.clone(), seq })
-    };
-    staging.outcome.acks = staging.awaiting_ack.iter().filter_map(ack).collect();
-    Ok(())
+/// A numbered event is known by its number, any other by its id, which is made from everything that makes it the same.
+#[derive(PartialEq, Eq, Hash)]
+enum Identity {
+    Numbered(UnitId, String, u64),
+    Id(String),
 }
 
-fn count(joined: Option<Numbering>, arrived: Option<&Vec<u64>>, announced: Option<u64>) -> Option<Numbering> {
-    let mut numbering = joined;
-    for seq in arrived.into_iter().flatten() {
-        numbering.get_or_insert_with(|| Numbering::joined_at(*seq)).arrived(*seq);
-    }
-    if let Some(last) = announced {
-        numbering.get_or_insert_with(|| Numbering::joined_after(last)).announced(last);
-    }
-    numbering
+/// Where a known event is.
+enum Found {
+    Stored(String, Event),
+    /// Its place among the new events of this batch.
+    New(usize),
 }
 
-/// Events that are stored, or come earlier in this batch.
-#[derive(Default)]
-struct Known {
-    by_id: HashMap<String, Event>,
-    by_sequence: HashMap<SequenceKey, String>,
-}
-
-impl Known {
-    fn add(&mut self, id: String, unit: &UnitId, event: Event) {
-        if let Some(Sequence { boot, seq }) = &event.sequence {
-            self.by_sequence.insert((unit.clone(), boot.clone(), *seq), id.clone());
-        }
-        self.by_id.insert(id, event);
-    }
-
-    fn find(&self, record: &EventRecord) -> Option<(&str, &Event)> {
-        let numbered = record
-            .event
-            .sequence
-            .as_ref()
-            .and_then(|Sequence { boot, seq }| self.by_sequence.get(&(record.unit.clone(), boot.clone(), *seq)));
-        let id = numbered.unwrap_or(&record.id);
-        self.by_id.get_key_value(id).map(|(id, event)| (id.as_str(), event))
+fn identity(unit: &UnitId, id: &str, event: &Event) -> Identity {
+    match &event.sequence {
+        Some(Sequence { boot, seq }) => Identity::Numbered(unit.clone(), boot.clone(), *seq),
+        None => Identity::Id(id.to_owned()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a batch says, gathered before the transaction begins. Reads the fleet, changes nothing that must not be lost.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::decode::mapping::{Address, Class, Decoded, Fact, Reason};
 use crate::domain::event::{Event, EventRecord, State};
 use crate::domain::hazard::{HazardRecord, HazardReport};
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
+use crate::domain::numbering::Numbering;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::domain::visit::{Visit, VisitRecord};
@@ -15,6 +16,7 @@ use crate::store::refused::Unregistered;
 
 use super::identity;
 use super::message::{Arrival, Outcome};
+use super::recall::Remembered;
 
 /// Everything that one transaction will do.
 pub struct Staging {
@@ -40,6 +42,11 @@ pub struct Staging {
     pub awaiting_ack: BTreeSet<(NumberingKey, PublisherId)>,
     /// Units to judge, each from its earliest new fact.
     pub touched: BTreeMap<UnitId, Timestamp>,
+    /// Units of which more has changed than that later events came; what is remembered of their past is no longer so.
+    pub amended: HashSet<UnitId>,
+    /// What the transaction loaded and changed, to be remembered after the commit.
+    pub remembered: Vec<(UnitId, Remembered)>,
+    pub numberings: BTreeMap<NumberingKey, Numbering>,
     pub tracked: HashMap<UnitId, Tracked>,
     /// Units that have just fallen silent, and since when.
     pub silent: BTreeMap<UnitId, Timestamp>,
@@ -94,6 +101,9 @@ impl Staging {
             announced: BTreeMap::new(),
             awaiting_ack: BTreeSet::new(),
             touched: BTreeMap::new(),
+            amended: HashSet::new(),
+            remembered: Vec::new(),
+            numberings: BTreeMap::new(),
             tracked: HashMap::new(),
             silent: BTreeMap::new(),
             revived: Vec::new(),
