@@ -162,8 +162,9 @@ pub async fn number(change: &mut Change<'_>, staging: &mut Staging) -> Result<()
     let moved: Vec<_> = moved.iter().filter_map(|key| Some((key, numberings.get(key)?))).collect();
     change.put_numberings(&moved).await?;
     let ack = |(key, publisher): &(NumberingKey, PublisherId)| {
-        let seq = numberings.get(key)?.contiguous();
-        Some(ApplicationAck { publisher: publisher.clone(), unit: key.0.clone(), boot: key.1.clone(), seq })
+        let numbering = numberings.get(key)?;
+        let (publisher, unit, boot) = (publisher.clone(), key.0.clone(), key.1.clone());
+        Some(ApplicationAck { publisher, unit, boot, first: numbering.first, seq: numbering.contiguous() })
     };
     staging.outcome.acks = staging.awaiting_ack.iter().filter_map(ack).collect();
     Ok(())
