@@ -25,6 +25,8 @@ pub type ReadRegistry<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<Unit>, Vec<LineError
 
 /// Longest refusal, in characters: a sentence, and at most 64 characters of each of a few values.
 const LONGEST_DETAIL: usize = 400;
+/// Longest code that no table has, in characters: 64, and the name of the field before it.
+const LONGEST_CODE: usize = 96;
 /// More of a payload than this in one piece is an echo; one value is shown up to 64 characters, in quotes.
 const ECHO: usize = 80;
 
@@ -163,7 +165,7 @@ fn understood(decoded: &Decoded) {
     assert_eq!(address.region, *REGION);
     assert!(!facts.is_empty(), "neither refused nor anything told");
     for code in unknown_codes {
-        assert!(code.chars().count() <= 64, "{code:?} is kept whole");
+        assert!(code.chars().count() <= LONGEST_CODE, "{code:?} is kept whole");
     }
     let record = matches!(class, Class::Visit | Class::Hazard);
     for fact in facts {
