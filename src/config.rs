@@ -98,7 +98,13 @@ impl Document {
         let (_, errors) = DeTable::parse_recoverable(&text);
         let mut broken: Vec<Problem> = Vec::new();
         for error in &errors {
-            let line = error.span().map(|span| place::line_of(&text, span.start));
+            let line = match error.span() {
+                Some(span) => place::line_of(&text, span.start),
+                None => place::line_that_brings(&text, |text| {
+                    DeTable::parse_recoverable(text).1.iter().any(|found| found.message() == error.message())
+                }),
+            };
+            let line = Some(line);
             // Recovery inside one line tends to stumble again at once; the first word on a line is the true one.
             if broken.last().is_none_or(|last| last.line != line) {
                 broken.push(Problem { line, key: String::new(), message: wording::broken_toml(error.message()) });

@@ -67,10 +67,15 @@ impl fmt::Display for LineError {
 ///
 /// # Errors
 /// Everything that is wrong in the file, in the order of its lines; then nothing of it may be used.
-pub fn parse(reader: impl Read) -> Result<Vec<Unit>, Vec<LineError>> {
-    let mut file = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(reader);
+pub fn parse(mut reader: impl Read) -> Result<Vec<Unit>, Vec<LineError>> {
+    let mut bytes = Vec::new();
+    if let Err(error) = reader.read_to_end(&mut bytes) {
+        return Err(vec![unreadable(Lines::of(&bytes).at(bytes.len()), &error)]);
+    }
+    let mut lines = Lines::of(&bytes);
+    let mut file = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes.as_slice());
     let header = file.byte_headers().map_err(|error| vec![unreadable(1, &error)])?.clone();
-    let columns = Columns::of(&header)?;
+    let columns = Columns::of(&header, lines.of_row(&header))?;
     let mut units = Vec::new();
     let mut errors = Vec::new();
     let mut first_seen: HashMap<UnitId, u64> = HashMap::new();
@@ -80,11 +85,11 @@ pub fn parse(reader: impl Read) -> Result<Vec<Unit>, Vec<LineError>> {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => {
-                errors.push(unreadable(file.position().line(), &error));
+                errors.push(unreadable(lines.of_row(&record), &error));
                 break;
             }
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of_row(&record);
         let mut row = Row { columns: &columns, record: &record, line, errors: &mut errors };
         let Some(unit) = row.unit() else { continue };
         match first_seen.entry(unit.id.clone()) {
@@ -119,8 +124,37 @@ fn plausible(date: Date) -> bool {
     (1880..=2100).contains(&date.year())
 }
 
-fn unreadable(line: u64, error: &csv::Error) -> LineError {
+fn unreadable(line: u64, error: &impl fmt::Display) -> LineError {
     LineError { line, column: None, message: format!("cannot be read: {error}") }
+}
+
+/// The lines of a file as an editor shows them. The CSV reader's own count takes a row to begin where the one before it
+/// ended: before the empty lines between them, and between the two bytes of a line end of Windows.
+struct Lines<'f> {
+    file: &'f [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl<'f> Lines<'f> {
+    const fn of(file: &'f [u8]) -> Self {
+        Self { file, counted: 0, line: 1 }
+    }
+
+    /// The line of a byte; asked for bytes in their order.
+    fn at(&mut self, byte: usize) -> u64 {
+        let byte = byte.clamp(self.counted, self.file.len());
+        self.line += self.file[self.counted..byte].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.counted = byte;
+        self.line
+    }
+
+    /// The line on which a row begins.
+    fn of_row(&mut self, row: &ByteRecord) -> u64 {
+        let from = row.position().map_or(0, |position| position.byte() as usize).min(self.file.len());
+        let empty = self.file[from..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.at(from + empty)
+    }
 }
 
 /// Where each known column stands in this file.
@@ -130,9 +164,9 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &ByteRecord) -> Result<Self, Vec<LineError>> {
+    fn of(header: &ByteRecord, line: u64) -> Result<Self, Vec<LineError>> {
         let wrong =
-            |column: Option<&str>, message: String| LineError { line: 1, column: column.map(str::to_owned), message };
+            |column: Option<&str>, message: String| LineError { line, column: column.map(str::to_owned), message };
         if header.is_empty() {
             return Err(vec![wrong(None, format!("no header; it begins with {}", COLUMNS[..3].join(",")))]);
         }

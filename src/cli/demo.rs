@@ -95,6 +95,7 @@ pub async fn run(args: DemoArgs) -> Result<(), AppError> {
         },
         story: args.city.story(start),
         client_prefix: "demo".to_owned(),
+        again_after: Some(controllers::AGAIN_AFTER),
     };
     let done = play(settings, city, story, clock, listener, stopping).await;
     drop(broker);

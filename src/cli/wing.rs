@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -103,6 +104,10 @@ pub struct SimulateArgs {
     /// Writes the city's registry to this file, and publishes nothing
     #[arg(long, value_name = "FILE.csv")]
     registry: Option<PathBuf>,
+    /// Seconds before an event that the city has not acknowledged (liftack/v1/…) is sent again; 0 keeps no event, and
+    /// what the broker loses is lost
+    #[arg(long, value_name = "SECONDS", default_value_t = controllers::AGAIN_AFTER.as_secs())]
+    again_after: u64,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -128,9 +133,19 @@ pub async fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
         connection: args.broker.connection(),
         story: args.city.story(start),
         client_prefix: "liftwatch-simulate".to_owned(),
+        again_after: (args.again_after > 0).then(|| Duration::from_secs(args.again_after)),
     };
-    controllers::run(&city, settings, &|| clock.now(), Arc::clone(&tally), stopping).await?;
+    let keeps = settings.again_after.is_some();
+    let left = controllers::run(&city, settings, &|| clock.now(), Arc::clone(&tally), stopping).await?;
     println!("{} messages published, {} taken by the broker", tally.sent(), tally.acknowledged());
+    if keeps {
+        println!(
+            "{} events sent again, {} not acknowledged by the city, {} given up for want of room",
+            tally.repeated(),
+            left.unacknowledged,
+            left.given_up
+        );
+    }
     Ok(())
 }
 

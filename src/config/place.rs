@@ -11,6 +11,18 @@ pub fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
+/// The line, counted from 1, up to which a text must be read for `fault` to be there, for a fault that does not say where
+/// it is. Asks of ever shorter beginnings of the text, as many times as its number of lines has binary digits.
+pub fn line_that_brings(text: &str, fault: impl Fn(&str) -> bool) -> usize {
+    let mut end = 0;
+    let ends = text.split_inclusive('\n').map(|line| {
+        end += line.len();
+        end
+    });
+    let ends: Vec<usize> = ends.collect();
+    1 + ends.partition_point(|end| !fault(&text[..*end])).min(ends.len().saturating_sub(1))
+}
+
 /// A path as people write it: without the positions in lists.
 pub fn dotted(path: &[String]) -> String {
     let names: Vec<&str> = path.iter().map(String::as_str).filter(|step| step.parse::<usize>().is_err()).collect();

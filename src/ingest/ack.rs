@@ -28,7 +28,7 @@ impl AckPublisher {
     /// Queues one ack on `liftack/v1/<publisher>/<unit>`; drops and counts it where there is no room.
     pub fn publish(&self, ack: &ApplicationAck) {
         let topic = format!("liftack/v1/{}/{}", ack.publisher, ack.unit);
-        let payload = serde_json::json!({ "boot": ack.boot, "seq": ack.seq }).to_string();
+        let payload = serde_json::json!({ "boot": ack.boot, "first": ack.first, "seq": ack.seq }).to_string();
         if self.client.try_publish(topic, payload, PublishOptions::at_least_once()).is_err() {
             let dropped = self.status.note_application_ack_dropped();
             // Each power of two: told soon, and never a flood.

@@ -34,12 +34,15 @@ pub struct Committed {
     pub acks: Vec<ApplicationAck>,
 }
 
-/// The application ack: the city has this unit's events up to `seq` of `boot`, without a gap.
+/// The application ack: the city has this unit's events `first..=seq` of `boot`, without a gap. It says nothing of those
+/// before `first`: of a boot that we joined while it ran, a controller may still hold what was lost before we listened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApplicationAck {
     pub publisher: PublisherId,
     pub unit: UnitId,
     pub boot: String,
+    pub first: u64,
+    /// Below `first` where nothing is stored yet.
     pub seq: u64,
 }
 

@@ -97,8 +97,9 @@ pub async fn number(
         change.put_numberings(&moved).await?;
     }
     let ack = |(key, publisher): &(NumberingKey, PublisherId)| {
-        let seq = known.get(key)?.contiguous();
-        Some(ApplicationAck { publisher: publisher.clone(), unit: key.0.clone(), boot: key.1.clone(), seq })
+        let numbering = known.get(key)?;
+        let (publisher, unit, boot) = (publisher.clone(), key.0.clone(), key.1.clone());
+        Some(ApplicationAck { publisher, unit, boot, first: numbering.first, seq: numbering.contiguous() })
     };
     staging.outcome.acks = staging.awaiting_ack.iter().filter_map(ack).collect();
     staging.numberings = known;

@@ -44,6 +44,14 @@ const TROUBLED: f64 = 0.22;
 const TROUBLED_A_YEAR: f64 = 8.0;
 const QUIET_A_YEAR: f64 = 0.5;
 
+/// What names an event for good: the unit, its boot, and the place within it. The city acknowledges by it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number {
+    pub unit: String,
+    pub boot: String,
+    pub seq: u64,
+}
+
 /// A lift and what it remembers.
 #[derive(Debug)]
 pub struct Lift {
@@ -126,6 +134,12 @@ impl Lift {
     /// Loses one event for good: its number is never sent.
     pub fn lose_one(&mut self) {
         self.seq += 1;
+    }
+
+    /// The number of the event that was written last.
+    #[must_use]
+    pub fn number(&self) -> Number {
+        Number { unit: self.id.clone(), boot: format!("b{}", self.boot), seq: self.seq }
     }
 
     /// Writes an event under the next number.

@@ -14,6 +14,10 @@ pub mod story;
 
 pub mod publisher;
 
+pub mod outstanding;
+
+pub mod controller;
+
 pub mod controllers;
 
 pub mod replay;

@@ -1,4 +1,5 @@
-//! One MQTT client that publishes with QoS 1 and a bounded number in flight. Waits for room, never drops.
+//! One MQTT client that publishes with QoS 1 and a bounded number in flight, and may listen to one filter. Waits for room,
+//! never drops; what is under way when the connection breaks is lost with it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, PubAckReason, PublishOptions, SessionMode,
-    Transport,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, PubAck, PubAckReason, PublishOptions, QoS,
+    SessionMode, Transport,
 };
 use tokio::task::JoinHandle;
 
@@ -36,6 +37,8 @@ pub struct Tally {
     sent: AtomicU64,
     acknowledged: AtomicU64,
     refused: AtomicU64,
+    repeated: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Tally {
@@ -43,6 +46,12 @@ impl Tally {
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Of those, sent once more.
+    #[must_use]
+    pub fn repeated(&self) -> u64 {
+        self.repeated.load(Ordering::Relaxed)
     }
 
     /// Taken over by the broker.
@@ -56,6 +65,29 @@ impl Tally {
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
+
+    /// Under way when a connection broke.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Handed to the client, and nothing is known of it yet.
+    fn under_way(&self) -> u64 {
+        self.sent().saturating_sub(self.acknowledged() + self.refused() + self.lost())
+    }
+}
+
+/// What is done with a message that is heard: its topic, its payload.
+pub type Hear = dyn Fn(&[u8], &[u8]) + Send;
+
+/// What a client listens to.
+pub struct Ear {
+    pub filter: String,
+    /// Called for each message by the task that holds the connection: must not wait.
+    pub heard: Box<Hear>,
+    /// Called when another connection is there and listens again: must not wait.
+    pub reconnected: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Why messages cannot be published.
@@ -90,11 +122,27 @@ impl Publisher {
         settings: &PublisherSettings,
         tally: Arc<Tally>,
     ) -> Result<Self, PublishError> {
+        Self::connect_with(client_id, publisher, settings, tally, None).await
+    }
+
+    /// As [`Self::connect`], and listens.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_with(
+        client_id: &str,
+        publisher: &str,
+        settings: &PublisherSettings,
+        tally: Arc<Tally>,
+        ear: Option<Ear>,
+    ) -> Result<Self, PublishError> {
         let options = options(client_id, publisher, settings)?;
         let (client, mut eventloop) = AsyncClient::builder(options).build();
-        accepted(&mut eventloop, settings).await?;
         let own = Arc::new(Tally::default());
-        let task = tokio::spawn(keep_sending(eventloop, Arc::clone(&tally), Arc::clone(&own), publisher.to_owned()));
+        let (publisher, counts) = (publisher.to_owned(), [Arc::clone(&tally), Arc::clone(&own)]);
+        let mut line = Line { publisher, client: client.clone(), ear, counts, connected: true, failing: false };
+        line.begin(&mut eventloop, settings).await?;
+        let task = tokio::spawn(line.keep_sending(eventloop));
         Ok(Self { client, task, tally, own })
     }
 
@@ -123,8 +171,18 @@ impl Publisher {
         settled
     }
 
+    /// As [`Self::publish`], for a message that was sent before.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub async fn repeat(&self, topic: String, payload: Vec<u8>) -> Result<(), PublishError> {
+        self.publish(topic, payload).await?;
+        self.tally.repeated.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn is_settled(&self) -> bool {
-        self.own.acknowledged() + self.own.refused() >= self.own.sent()
+        self.own.under_way() == 0
     }
 }
 
@@ -164,49 +222,102 @@ fn options(client_id: &str, publisher: &str, settings: &PublisherSettings) -> Re
     Ok(options)
 }
 
-async fn accepted(eventloop: &mut EventLoop, settings: &PublisherSettings) -> Result<(), PublishError> {
-    let mut tries = 0;
-    loop {
-        match eventloop.poll().await {
-            Ok(Event::Incoming(Incoming::ConnAck(_))) => return Ok(()),
-            Ok(_) => {}
-            Err(error) => {
-                tries += 1;
-                if tries >= FIRST_TRIES {
-                    let (host, port) = (settings.host.clone(), settings.port);
-                    return Err(PublishError::Unreachable { host, port, reason: error.to_string() });
+/// The side of the connection.
+struct Line {
+    publisher: String,
+    client: AsyncClient,
+    ear: Option<Ear>,
+    /// Everybody's, and this client's own.
+    counts: [Arc<Tally>; 2],
+    connected: bool,
+    failing: bool,
+}
+
+impl Line {
+    /// Returns when the broker has accepted the client and, where it listens, its subscription.
+    async fn begin(&mut self, eventloop: &mut EventLoop, settings: &PublisherSettings) -> Result<(), PublishError> {
+        let mut tries = 0;
+        loop {
+            match eventloop.poll().await {
+                Ok(Event::Incoming(Incoming::ConnAck(_))) => match &self.ear {
+                    None => return Ok(()),
+                    // Nothing else is queued yet, so there is room.
+                    Some(ear) => drop(self.client.try_subscribe(ear.filter.clone(), QoS::AtLeastOnce)),
+                },
+                Ok(Event::Incoming(Incoming::SubAck(_))) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => {
+                    tries += 1;
+                    if tries >= FIRST_TRIES {
+                        let (host, port) = (settings.host.clone(), settings.port);
+                        return Err(PublishError::Unreachable { host, port, reason: error.to_string() });
+                    }
+                    tokio::time::sleep(Duration::from_millis(200)).await;
                 }
-                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
     }
-}
 
-async fn keep_sending(mut eventloop: EventLoop, tally: Arc<Tally>, own: Arc<Tally>, publisher: String) {
-    let mut failing = false;
-    loop {
-        match eventloop.poll().await {
-            Ok(Event::Incoming(Incoming::PubAck(ack))) => {
-                failing = false;
-                if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-                    tally.acknowledged.fetch_add(1, Ordering::Relaxed);
-                    own.acknowledged.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    tally.refused.fetch_add(1, Ordering::Relaxed);
-                    if own.refused.fetch_add(1, Ordering::Relaxed) == 0 {
-                        tracing::warn!(publisher, reason = ?ack.reason, "the broker refuses messages of this publisher");
+    async fn keep_sending(mut self, mut eventloop: EventLoop) {
+        loop {
+            match eventloop.poll().await {
+                Ok(Event::Incoming(Incoming::PubAck(ack))) => self.acknowledged(&ack),
+                Ok(Event::Incoming(Incoming::ConnAck(_))) => self.connected_again(),
+                Ok(Event::Incoming(Incoming::Publish(message))) => {
+                    if let Some(ear) = &self.ear {
+                        (ear.heard)(&message.topic, &message.payload);
                     }
                 }
-            }
-            Ok(_) => {}
-            Err(ConnectionError::RequestsDone | ConnectionError::DisconnectTimeout) => return,
-            Err(error) => {
-                if !failing {
-                    tracing::warn!(publisher, %error, "no connection to the broker; trying again");
+                Ok(_) => {}
+                Err(ConnectionError::RequestsDone | ConnectionError::DisconnectTimeout) => return,
+                Err(error) => {
+                    if !self.failing {
+                        tracing::warn!(publisher = self.publisher, %error, "no connection to the broker; trying again");
+                    }
+                    self.failing = true;
+                    self.disconnected();
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(100..2_000))).await;
                 }
-                failing = true;
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(100..2_000))).await;
             }
         }
+    }
+
+    fn acknowledged(&mut self, ack: &PubAck) {
+        self.failing = false;
+        if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
+            for tally in &self.counts {
+                tally.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            return;
+        }
+        let [all, own] = &self.counts;
+        all.refused.fetch_add(1, Ordering::Relaxed);
+        if own.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+            let (publisher, reason) = (&self.publisher, ack.reason);
+            tracing::warn!(publisher, ?reason, "the broker refuses messages of this publisher");
+        }
+    }
+
+    /// The session is clean: what the broker has not acknowledged goes with the connection.
+    fn disconnected(&mut self) {
+        if std::mem::take(&mut self.connected) {
+            let lost = self.counts[1].under_way();
+            for tally in &self.counts {
+                tally.lost.fetch_add(lost, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn connected_again(&mut self) {
+        self.connected = true;
+        tracing::info!(publisher = self.publisher, lost = self.counts[1].lost(), "connected to the broker again");
+        let Some(ear) = &self.ear else { return };
+        let (client, filter, reconnected) = (self.client.clone(), ear.filter.clone(), Arc::clone(&ear.reconnected));
+        // Waits for room in the queue, which only the task that we are in makes.
+        tokio::spawn(async move {
+            if client.subscribe(filter, QoS::AtLeastOnce).await.is_ok() {
+                reconnected();
+            }
+        });
     }
 }

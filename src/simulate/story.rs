@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use super::agenda::{Agenda, Happening, Planned};
 use super::city::City;
-use super::lift::Lift;
+use super::lift::{Lift, Number};
 use crate::domain::event::{EventType, Mode};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
@@ -34,6 +34,8 @@ pub struct Message {
     pub publisher: usize,
     pub topic: String,
     pub payload: Vec<u8>,
+    /// Of an event; visits, heartbeats and nonsense have none.
+    pub number: Option<Number>,
 }
 
 /// The endless sequence.
@@ -130,7 +132,8 @@ impl Story {
 
     fn send(&mut self, at: i64, lift: usize, class: &str, payload: Vec<u8>) {
         let topic = format!("{}/{class}", self.lifts[lift].topic);
-        let message = Message { at: self.time(at), publisher: self.of_lift[lift], topic, payload };
+        let number = (class == "event").then(|| self.lifts[lift].number());
+        let message = Message { at: self.time(at), publisher: self.of_lift[lift], topic, payload, number };
         // One in a hundred comes twice, as QoS 1 allows.
         if class != "state" && self.lifts[lift].rng.u32(..100) == 0 {
             self.ready.push_back(message.clone());
@@ -320,7 +323,7 @@ impl Story {
             2 => (format!("{}/weather", self.lifts[number].topic), event),
             _ => (topic, format!(r#"{{"ts":"{time}","type":"levitated"}}"#).into_bytes()),
         };
-        self.ready.push_back(Message { at: time, publisher, topic, payload });
+        self.ready.push_back(Message { at: time, publisher, topic, payload, number: None });
     }
 }
 

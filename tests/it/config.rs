@@ -171,6 +171,22 @@ fn a_broker_without_a_port_gets_the_usual_one() {
     }
 }
 
+/// Found by `tests/fuzz config`: the parser says of this fault alone not where it is.
+#[test]
+fn what_is_nested_too_deep_names_its_line() {
+    let dotted = vec!["a"; 500].join(".");
+    let brackets = "[".repeat(500);
+    for (text, line) in [
+        (format!("[store]\npath = \"x\"\n[rules.{dotted}]\nx = 1\n"), 3),
+        (format!("{dotted} = 1\n[store]\n"), 1),
+        (format!("[store]\n\n\nx = {brackets}\n"), 4),
+    ] {
+        let error = parse(&text).unwrap_err();
+        assert_eq!(error.problems[0].line, Some(line), "{error}");
+        assert!(error.problems.iter().all(|problem| problem.line.is_some()), "{error}");
+    }
+}
+
 #[test]
 fn a_file_that_is_not_there_is_said_plainly() {
     let error = Document::load(Path::new("no/such.toml")).unwrap_err();

@@ -182,7 +182,7 @@ fn three_faults_become_an_alert_with_its_evidence(city: &City) {
         }
     }
 
-    acks.wait_for(r#"liftack/v1/maker-a/L-1 {"boot":"b1","seq":3}"#);
+    acks.wait_for(r#"liftack/v1/maker-a/L-1 {"boot":"b1","first":1,"seq":3}"#);
 }
 
 fn a_state_and_the_papers_of_a_unit_are_shown(city: &City) {

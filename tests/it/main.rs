@@ -14,6 +14,8 @@ mod decode_cases;
 
 mod decode_properties;
 
+mod fuzz;
+
 mod world;
 
 mod model;

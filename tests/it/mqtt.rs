@@ -276,11 +276,12 @@ async fn tells_the_controller_how_far_its_events_are_stored() {
         publisher: PublisherId::new("p").unwrap(),
         unit: UnitId::new("u1").unwrap(),
         boot: "b1".to_owned(),
+        first: 7,
         seq: 42,
     };
     running.committed.send(Committed { through: 0, acks: vec![ack] }).unwrap();
     let heard = tokio::task::spawn_blocking(|| heard.wait_with_output().unwrap()).await.unwrap();
-    assert_eq!(String::from_utf8(heard.stdout).unwrap(), "liftack/v1/p/u1 {\"boot\":\"b1\",\"seq\":42}\n");
+    assert_eq!(String::from_utf8(heard.stdout).unwrap(), "liftack/v1/p/u1 {\"boot\":\"b1\",\"first\":7,\"seq\":42}\n");
     running.stop().await;
 }
 

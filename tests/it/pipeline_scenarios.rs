@@ -160,21 +160,40 @@ async fn a_suspect_clock_is_flagged_and_its_event_counts_when_it_was_received() 
     );
 }
 
-fn ack(boot: &str, seq: u64) -> ApplicationAck {
+fn ack(boot: &str, first: u64, seq: u64) -> ApplicationAck {
     let publisher = PublisherId::new(PUBLISHER).unwrap();
-    ApplicationAck { publisher, unit: unit_id(UNIT), boot: boot.to_owned(), seq }
+    ApplicationAck { publisher, unit: unit_id(UNIT), boot: boot.to_owned(), first, seq }
 }
 
 #[tokio::test]
 async fn the_application_ack_names_the_highest_number_without_a_gap() {
     let mut world = World::new().await;
     let pressed = |boot: &str, seq| event_message(UNIT, numbered(boot, seq, event(EventType::AlarmPressed, START)));
-    assert_eq!(world.arrive(vec![pressed("b1", 5), pressed("b1", 6)]).await.acks, [ack("b1", 6)]);
-    assert_eq!(world.arrive(vec![pressed("b1", 9)]).await.acks, [ack("b1", 6)], "7 and 8 are missing");
-    assert_eq!(world.arrive(vec![pressed("b1", 8)]).await.acks, [ack("b1", 6)]);
+    assert_eq!(world.arrive(vec![pressed("b1", 5), pressed("b1", 6)]).await.acks, [ack("b1", 5, 6)]);
+    assert_eq!(world.arrive(vec![pressed("b1", 9)]).await.acks, [ack("b1", 5, 6)], "7 and 8 are missing");
+    assert_eq!(world.arrive(vec![pressed("b1", 8)]).await.acks, [ack("b1", 5, 6)]);
     world.restart().await;
-    assert_eq!(world.arrive(vec![pressed("b1", 7)]).await.acks, [ack("b1", 9)]);
-    assert_eq!(world.arrive(vec![pressed("b2", 1), pressed("b1", 10)]).await.acks, [ack("b1", 10), ack("b2", 1)]);
+    assert_eq!(world.arrive(vec![pressed("b1", 7)]).await.acks, [ack("b1", 5, 9)]);
+    assert_eq!(world.arrive(vec![pressed("b2", 1), pressed("b1", 10)]).await.acks, [ack("b1", 5, 10), ack("b2", 1, 1)]);
+}
+
+#[tokio::test]
+async fn the_application_ack_covers_nothing_before_the_first_event_that_came() {
+    let mut world = World::new().await;
+    let pressed = |seq| event_message(UNIT, numbered("b1", seq, event(EventType::AlarmPressed, START)));
+    assert_eq!(
+        world.arrive(vec![pressed(6)]).await.acks,
+        [ack("b1", 6, 6)],
+        "1 to 5 may be lost and not told again yet"
+    );
+    assert_eq!(world.arrive(vec![pressed(3)]).await.acks, [ack("b1", 3, 3)], "4 and 5 are missing");
+    assert_eq!(world.arrive(vec![pressed(4), pressed(5)]).await.acks, [ack("b1", 3, 6)]);
+
+    let mut world = World::new().await;
+    let announced = State { boot: Some("b1".to_owned()), last_seq: Some(5), ..State::at(START) };
+    world.arrive(vec![state_message(UNIT, announced)]).await;
+    assert_eq!(world.arrive(vec![pressed(6)]).await.acks, [ack("b1", 6, 6)]);
+    assert_eq!(world.arrive(vec![pressed(5)]).await.acks, [ack("b1", 5, 6)]);
 }
 
 #[tokio::test]
@@ -182,9 +201,9 @@ async fn a_duplicate_and_a_conflict_are_acked_too_or_their_sender_would_repeat_t
     let mut world = World::new().await;
     let pressed = event_message(UNIT, numbered("b1", 5, event(EventType::AlarmPressed, START)));
     world.arrive(vec![pressed.clone()]).await;
-    assert_eq!(world.arrive(vec![pressed]).await.acks, [ack("b1", 5)]);
+    assert_eq!(world.arrive(vec![pressed]).await.acks, [ack("b1", 5, 5)]);
     let conflict = event_message(UNIT, numbered("b1", 5, raised(CODE, START)));
-    assert_eq!(world.arrive(vec![conflict]).await.acks, [ack("b1", 5)]);
+    assert_eq!(world.arrive(vec![conflict]).await.acks, [ack("b1", 5, 5)]);
 }
 
 #[tokio::test]

@@ -62,8 +62,8 @@ fn two_regions_at_two_brokers_keep_to_their_own() {
     until("acks on both sides", || !acks_here.heard().is_empty() && !acks_there.heard().is_empty());
     until("one refused", || !daemon.items("/api/v1/quarantine").is_empty());
 
-    assert_eq!(acks_here.heard(), "liftack/v1/maker-a/J-1 {\"boot\":\"b1\",\"seq\":1}\n");
-    assert_eq!(acks_there.heard(), "liftack/v1/maker-a/N-1 {\"boot\":\"b1\",\"seq\":1}\n");
+    assert_eq!(acks_here.heard(), "liftack/v1/maker-a/J-1 {\"boot\":\"b1\",\"first\":1,\"seq\":1}\n");
+    assert_eq!(acks_there.heard(), "liftack/v1/maker-a/N-1 {\"boot\":\"b1\",\"first\":1,\"seq\":1}\n");
     assert_eq!(daemon.items("/api/v1/events?unit=J-1").len(), 1);
     assert_eq!(daemon.items("/api/v1/events?unit=N-1").len(), 1);
     let refused = daemon.items("/api/v1/quarantine");

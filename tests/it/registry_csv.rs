@@ -87,6 +87,24 @@ fn tells_every_bad_line_with_its_column() {
     );
 }
 
+/// Found by `tests/fuzz registry`: empty lines were not counted.
+#[test]
+fn a_line_is_the_one_that_an_editor_shows_whatever_stands_between() {
+    for (text, expected) in [
+        ("unit,region,kind\n\n\nT-1,350582,lift\n", &[4][..]),
+        ("unit,region,kind\r\nT-1,350582,lift\r\nT-2,350582,lift\r\n", &[2, 3]),
+        ("\u{feff}unit,region,kind\r\n\r\nT-1,350582,lift\r\n\r\n\r\nT-2,350582,lift", &[3, 6]),
+        ("unit,region,kind,site\nT-1,350582,lift,\"a\nb\"\n\nT-2,350582,lift,\n", &[2, 2, 5]),
+        ("\n\nunit,region,kind\n\nT-1,350582,traction\nT-1,350582,traction\n", &[6]),
+    ] {
+        let lines: Vec<u64> = parse(text.as_bytes()).unwrap_err().iter().map(|error| error.line).collect();
+        assert_eq!(lines, expected, "{text:?}");
+    }
+    assert_eq!(told("\r\n\nunit,unit,region,kind\n"), ["line 3: unit: stands twice in the header"]);
+    let twice = told("unit,region,kind\n\nT-1,350582,traction\nT-1,350582,traction\n");
+    assert_eq!(twice, ["line 4: unit: T-1 stands on line 3 already"]);
+}
+
 #[test]
 fn refuses_a_header_that_it_does_not_know() {
     assert_eq!(told(""), ["line 1: no header; it begins with unit,registration_code,region"]);

@@ -49,8 +49,12 @@ async fn a_city_is_heard_whole_through_the_embedded_broker() {
         city::build(&CitySettings { units: 400, seed: 3, region, today: jiff::civil::date(2026, 11, 24) }).unwrap();
     let story = StorySettings { seed: 3, start: clock.now(), speed: 30.0, history_days: 30 };
     let past = Story::new(&city, story.clone()).take_while(|message| message.at < story.start).count();
-    let settings =
-        SimulationSettings { connection: connection(&url), story, client_prefix: "liftwatch-sim".to_owned() };
+    let settings = SimulationSettings {
+        connection: connection(&url),
+        story,
+        client_prefix: "liftwatch-sim".to_owned(),
+        again_after: Some(controllers::AGAIN_AFTER),
+    };
     let tally = Arc::new(Tally::default());
     let (stop, shutdown) = watch::channel(false);
     let counts = Arc::clone(&tally);

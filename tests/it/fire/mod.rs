@@ -16,6 +16,8 @@ mod syscalls;
 
 mod broker;
 
+mod lost_queue;
+
 mod malformed;
 
 mod clocks;
