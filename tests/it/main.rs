@@ -66,3 +66,5 @@ mod tls;
 mod demo;
 
 mod fire;
+
+mod month;
