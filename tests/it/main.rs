@@ -68,3 +68,5 @@ mod tls;
 mod demo;
 
 mod fire;
+
+mod month;

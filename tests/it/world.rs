@@ -1,7 +1,7 @@
 //! A city in a temporary folder, on a clock that a scenario sets: what units tell goes through the real pipeline
 //! into a real database file, and what became of it is read from that file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use liftwatch::decode::Decoder;
@@ -41,7 +41,9 @@ pub fn day(d: i64) -> Timestamp {
 
 /// A city with one unit, [`UNIT`].
 pub struct World {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Deleted at the end, if it is the world's own.
+    _own: Option<tempfile::TempDir>,
     pipeline: Option<Pipeline>,
     settings: Settings,
     /// What the daemon's clock says.
@@ -68,17 +70,24 @@ impl World {
 
     /// A city whose rules have these settings.
     pub async fn with(settings: Settings) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut world = Self { folder, pipeline: None, settings, now: START };
-        world.open().await;
+        let own = tempfile::tempdir().unwrap();
+        let mut world = Self::in_folder(own.path(), settings, START).await;
+        world._own = Some(own);
         world.register(vec![unit(UNIT)]).await;
+        world
+    }
+
+    /// A city whose file is, or will be, in this folder; it is as it was left there.
+    pub async fn in_folder(folder: &Path, settings: Settings, now: Timestamp) -> Self {
+        let mut world = Self { folder: folder.to_owned(), _own: None, pipeline: None, settings, now };
+        world.open().await;
         world.connect();
         world
     }
 
     /// The database file.
     pub fn file(&self) -> PathBuf {
-        self.folder.path().join("liftwatch.db")
+        self.folder.join("liftwatch.db")
     }
 
     /// Ends the daemon without a word and starts it again on the same file.
@@ -164,22 +173,7 @@ impl World {
 
     /// All alerts that stand, ordered.
     pub async fn all_alerts(&mut self) -> Vec<Seen> {
-        let query = "select * from alert where state <> 'withdrawn'";
-        let rows = sqlx::query(query).fetch_all(&mut self.reader().await).await.unwrap();
-        let mut alerts: Vec<Seen> = rows
-            .iter()
-            .map(|row| Seen {
-                rule: row.get("rule"),
-                unit: row.get("unit"),
-                starts: Timestamp(row.get("starts_at")),
-                ends: row.get::<Option<i64>, _>("ends_at").map(Timestamp),
-                severity: row.get("severity"),
-                firing: row.get::<String, _>("state") == "firing",
-                evidence: serde_json::from_str::<Vec<String>>(row.get("evidence")).unwrap().len(),
-            })
-            .collect();
-        alerts.sort();
-        alerts
+        alerts_in(&mut self.reader().await).await
     }
 
     /// What was told to receivers about a rule, in order: the kinds of transition in the outbox.
@@ -251,6 +245,26 @@ impl World {
     pub async fn reader(&self) -> SqliteConnection {
         SqliteConnectOptions::new().filename(self.file()).read_only(true).connect().await.unwrap()
     }
+}
+
+/// All alerts that stand in a file, ordered.
+pub async fn alerts_in(reader: &mut SqliteConnection) -> Vec<Seen> {
+    let query = "select * from alert where state <> 'withdrawn'";
+    let rows = sqlx::query(query).fetch_all(reader).await.unwrap();
+    let mut alerts: Vec<Seen> = rows
+        .iter()
+        .map(|row| Seen {
+            rule: row.get("rule"),
+            unit: row.get("unit"),
+            starts: Timestamp(row.get("starts_at")),
+            ends: row.get::<Option<i64>, _>("ends_at").map(Timestamp),
+            severity: row.get("severity"),
+            firing: row.get::<String, _>("state") == "firing",
+            evidence: serde_json::from_str::<Vec<String>>(row.get("evidence")).unwrap().len(),
+        })
+        .collect();
+    alerts.sort();
+    alerts
 }
 
 pub fn region() -> RegionCode {

@@ -2,7 +2,7 @@
 //! Each destructive test has a blind twin, a daemon with one promise broken (src/switches.rs), which must lose.
 //! They take turns: each wants the machine for itself, and a promise about seconds means nothing under another's load.
 
-mod town;
+pub mod town;
 
 mod load;
 
