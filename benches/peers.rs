@@ -59,28 +59,30 @@ fn main() {
 /// Who stores rows: how fast, how large, and what is missing afterwards.
 async fn rows(installed: &Installed, messages: u64, wanted: &str) {
     println!(
-        "{messages} messages at full speed, a fifth for the slow; then three kills and a restart at half of one's own rate, \
+        "{messages} messages at full speed, a tenth for the slow; then three kills and a restart at half of one's own rate, \
          at most {PACE}/s\n"
     );
     println!(
-        "| {:<28} | rows/s | ratio | peak MB | lost while catching up | pace | lost at 3 kills | lost at a restart | twice |",
+        "| {:<28} | sync ms | rows/s | ratio | peak MB | lost while catching up | pace | lost at 3 kills | lost at a restart | twice |",
         ""
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut first = None;
     for contender in Contender::ALL {
         if !wanted.is_empty() && !wanted.contains(contender.name()) {
             continue;
         }
-        let count = if contender.is_slow() { messages / 5 } else { messages };
+        let count = if contender.is_slow() { messages / 10 } else { messages };
+        let before = trial::sync_cost();
         let speed = trial::full_speed(contender, installed, count).await;
+        let after = trial::sync_cost();
         let ratio = speed.rate / *first.get_or_insert(speed.rate);
         let pace = ((speed.rate / 2.0) as u64).clamp(10, PACE);
         let flood = trial::killed_while_catching_up(contender, installed, count).await;
         let kills = trial::killed(contender, installed, pace).await;
         let restart = trial::restarted(contender, installed, pace).await;
         println!(
-            "| {:<28} | {:.0} | {ratio:.2} | {:.0} | {flood} | {pace} | {kills} | {restart} | {} |",
+            "| {:<28} | {before:.1} to {after:.1} | {:.0} | {ratio:.2} | {:.0} | {flood} | {pace} | {kills} | {restart} | {} |",
             contender.label(),
             speed.rate,
             speed.memory,

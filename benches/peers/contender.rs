@@ -37,6 +37,8 @@ pub struct Place {
     pub count: &'static str,
     /// Counts rows without those that say the same again.
     pub distinct: &'static str,
+    /// A rollback journal: a writer that never pauses lets no reader in, and a reader's lock would slow it.
+    pub rollback: bool,
     pub folder: tempfile::TempDir,
 }
 
@@ -98,6 +100,7 @@ async fn liftwatch(broker: &Mosquitto) -> Place {
         command: Box::new(move || city.serve()),
         count: "select count(*) from event",
         distinct: "select count(*) from (select distinct unit, boot, seq from event)",
+        rollback: false,
         folder: tempfile::tempdir().unwrap(),
     }
 }
@@ -117,7 +120,8 @@ fn python(installed: &Installed, broker: &Mosquitto, name: &str, more: &'static 
     } else {
         ["select count(*) from log", "select count(*) from (select distinct topic, message from log)"]
     };
-    Place { command: Box::new(command), database, count, distinct, folder }
+    let rollback = more == ["default"];
+    Place { command: Box::new(command), database, count, distinct, rollback, folder }
 }
 
 /// The flow expects a table; who draws it makes one by hand.
@@ -151,6 +155,7 @@ async fn node_red(installed: &Installed, broker: &Mosquitto, flow: &str, journal
         database,
         count: "select count(*) from message",
         distinct: "select count(*) from (select distinct topic, payload from message)",
+        rollback: journal != "wal",
         folder,
     }
 }

@@ -76,20 +76,21 @@ impl Site {
         peak_memory(self.child.as_ref().expect("it runs"))
     }
 
-    /// Rows now.
-    pub async fn rows(&self) -> u64 {
-        self.ask(self.place.count).await.unwrap_or(0)
+    /// Rows now, as far as can be seen without disturbing the writer; none while there is no table yet.
+    pub async fn progress(&self) -> Option<u64> {
+        let unlocked = self.place.rollback;
+        self.ask(self.place.count, SqliteConnectOptions::new().immutable(unlocked).read_only(unlocked)).await
     }
 
-    /// Messages that are in some row.
-    pub async fn distinct(&self) -> u64 {
-        self.ask(self.place.distinct).await.expect("a database that can be read")
+    /// Rows, and messages that are in some row.
+    pub async fn rows(&self) -> (u64, u64) {
+        let options = SqliteConnectOptions::new().busy_timeout(Duration::from_secs(60));
+        let rows = self.ask(self.place.count, options.clone()).await.expect("a database that can be read");
+        (rows, self.ask(self.place.distinct, options).await.expect("a database that can be read"))
     }
 
-    /// None while there is no table yet.
-    async fn ask(&self, question: &'static str) -> Option<u64> {
-        let options = SqliteConnectOptions::new().filename(&self.place.database).busy_timeout(Duration::from_secs(10));
-        let mut connection = SqliteConnection::connect_with(&options).await.ok()?;
+    async fn ask(&self, question: &'static str, options: SqliteConnectOptions) -> Option<u64> {
+        let mut connection = SqliteConnection::connect_with(&options.filename(&self.place.database)).await.ok()?;
         let answer: Option<i64> = sqlx::query_scalar(question).fetch_one(&mut connection).await.ok();
         connection.close().await.ok()?;
         answer.and_then(|rows| u64::try_from(rows).ok())
@@ -97,13 +98,12 @@ impl Site {
 
     /// Waits until there are `wanted` rows, or no more come; the rows, and when the last of them was seen.
     pub async fn drain(&self, wanted: u64) -> (u64, Instant) {
-        let mut last = (self.rows().await, Instant::now());
+        let mut last = (0, Instant::now());
         while last.0 < wanted && last.1.elapsed() < QUIET {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            let rows = self.rows().await;
-            if rows > last.0 {
+            if let Some(rows) = self.progress().await.filter(|rows| *rows > last.0) {
                 last = (rows, Instant::now());
             }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         last
     }

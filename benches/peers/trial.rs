@@ -1,6 +1,7 @@
 //! What each contender goes through: full speed, a kill while it catches up, kills and a restart in a steady stream.
 
 use std::fmt;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::contender::{Contender, UNITS};
@@ -37,13 +38,27 @@ impl fmt::Display for Loss {
     }
 }
 
+/// What one small write that must be on disk costs here and now, in ms; who commits each row pays it for each row.
+pub fn sync_cost() -> f64 {
+    let mut file = tempfile::tempfile().unwrap();
+    let mut costs: Vec<f64> = (0..51)
+        .map(|_| {
+            let at = Instant::now();
+            file.write_all(&[0; 4_096]).unwrap();
+            file.sync_data().unwrap();
+            at.elapsed().as_secs_f64() * 1_000.0
+        })
+        .collect();
+    costs.sort_by(f64::total_cmp);
+    costs[costs.len() / 2]
+}
+
 /// All messages as fast as the broker takes them; from the first row to the last.
 pub async fn full_speed(contender: Contender, installed: &Installed, messages: u64) -> Speed {
     let site = Site::open(contender, installed).await;
     let first = async {
         loop {
-            let rows = site.rows().await;
-            if rows > 0 {
+            if let Some(rows) = site.progress().await.filter(|rows| *rows > 0) {
                 break (rows, Instant::now());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -55,14 +70,15 @@ pub async fn full_speed(contender: Contender, installed: &Installed, messages: u
     Speed { rate, memory: site.memory() }
 }
 
-/// As before, killed at a quarter of the rows and started again.
+/// As before, killed at a quarter of the rows, whether or not the publisher is done, and started again.
 pub async fn killed_while_catching_up(contender: Contender, installed: &Installed, messages: u64) -> Loss {
     let mut site = Site::open(contender, installed).await;
-    load::publish(&site.broker, UNITS, messages, Kind::Event).await;
+    let load = tokio::spawn(load::publish_at(site.broker.port, UNITS, messages, Kind::Event, None));
     site.drain(messages / 4).await;
     site.kill();
     tokio::time::sleep(AWAY).await;
     site.start().await;
+    load.await.unwrap();
     loss(&site, messages).await
 }
 
@@ -95,12 +111,12 @@ pub async fn restarted(contender: Contender, installed: &Installed, pace: u64) -
 }
 
 async fn loss(site: &Site, published: u64) -> Loss {
-    let (mut rows, _) = site.drain(published).await;
-    let mut distinct = site.distinct().await;
+    site.drain(published).await;
+    let (mut rows, mut distinct) = site.rows().await;
     if distinct < published {
         // As many rows as messages may still be too few: some came twice.
-        (rows, _) = site.drain(u64::MAX).await;
-        distinct = site.distinct().await;
+        site.drain(u64::MAX).await;
+        (rows, distinct) = site.rows().await;
     }
     Loss { published, missing: published - distinct, twice: rows - distinct }
 }
