@@ -1,7 +1,7 @@
 //! liftwatch beside what a user would pick instead: the same messages, the same broker, all figures in one run.
 //!
 //! `cargo bench --bench peers` installs the others below `target/` by their own package managers and prints one table;
-//! docs/PERFORMANCE.md explains it. Whoever is lost here was acknowledged to its publisher and is in no row afterwards.
+//! docs/PERFORMANCE.md explains it. Lost is what was acknowledged to its publisher and is in no row afterwards.
 
 #![expect(
     clippy::unwrap_used,
@@ -63,7 +63,7 @@ async fn rows(installed: &Installed, messages: u64, wanted: &str) {
          at most {PACE}/s\n"
     );
     println!(
-        "| {:<28} | sync ms | rows/s | ratio | peak MB | lost while catching up | pace | lost at 3 kills | lost at a restart | twice |",
+        "| {:<28} | sync ms | rows/s | ratio | peak MB | lost in a flood | pace | lost at 3 kills | lost at a restart | twice |",
         ""
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
@@ -78,7 +78,7 @@ async fn rows(installed: &Installed, messages: u64, wanted: &str) {
         let after = trial::sync_cost();
         let ratio = speed.rate / *first.get_or_insert(speed.rate);
         let pace = ((speed.rate / 2.0) as u64).clamp(10, PACE);
-        let flood = trial::killed_while_catching_up(contender, installed, count).await;
+        let flood = trial::killed_in_a_flood(contender, installed, count).await;
         let kills = trial::killed(contender, installed, pace).await;
         let restart = trial::restarted(contender, installed, pace).await;
         println!(

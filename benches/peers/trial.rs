@@ -1,4 +1,4 @@
-//! What each contender goes through: full speed, a kill while it catches up, kills and a restart in a steady stream.
+//! What each contender goes through: full speed, a kill in a flood, kills and a restart in a steady stream.
 
 use std::fmt;
 use std::io::Write;
@@ -71,7 +71,7 @@ pub async fn full_speed(contender: Contender, installed: &Installed, messages: u
 }
 
 /// As before, killed at a quarter of the rows, whether or not the publisher is done, and started again.
-pub async fn killed_while_catching_up(contender: Contender, installed: &Installed, messages: u64) -> Loss {
+pub async fn killed_in_a_flood(contender: Contender, installed: &Installed, messages: u64) -> Loss {
     let mut site = Site::open(contender, installed).await;
     let load = tokio::spawn(load::publish_at(site.broker.port, UNITS, messages, Kind::Event, None));
     site.drain(messages / 4).await;
