@@ -65,9 +65,26 @@ impl City {
         self.folder.path().join("liftwatch.toml")
     }
 
+    /// Its database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("liftwatch.db")
+    }
+
+    /// The address of its metrics.
+    pub fn metrics_url(&self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.http)
+    }
+
+    /// The command that runs it.
+    pub fn serve(&self) -> Command {
+        let mut command = liftwatch();
+        command.args(["serve", "--log", "error", "--config"]).arg(self.config());
+        command
+    }
+
     /// Stores a past: events spread over the units and over years, none of them recent.
     async fn remember(&self, units: u64, stored: u64) {
-        let mut store = Store::open(&self.folder.path().join("liftwatch.db")).await.unwrap();
+        let mut store = Store::open(&self.database()).await.unwrap();
         let publisher = PublisherId::new(PUBLISHER).unwrap();
         let end = jiff::Timestamp::now().as_millisecond() - 200 * DAY;
         let step = 8 * 365 * DAY / i64::try_from(stored).unwrap();
@@ -92,13 +109,7 @@ impl City {
     }
 
     async fn start(&self) -> Daemon {
-        let child = liftwatch()
-            .args(["serve", "--log", "error", "--config"])
-            .arg(self.config())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the daemon starts");
-        Daemon(child)
+        Daemon(self.serve().stdout(Stdio::null()).spawn().expect("the daemon starts"))
     }
 
     /// Runs until it listens, then stops it, so that its session stays at the broker.
@@ -138,7 +149,7 @@ impl City {
     }
 
     async fn metrics(&self) -> Option<String> {
-        let url = format!("http://127.0.0.1:{}/metrics", self.http);
+        let url = self.metrics_url();
         let get = move || ureq::get(&url).call().ok()?.body_mut().with_config().limit(1 << 30).read_to_string().ok();
         tokio::task::spawn_blocking(get).await.unwrap()
     }

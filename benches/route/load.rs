@@ -35,9 +35,14 @@ pub fn unit(number: u64) -> String {
 
 /// Publishes `messages` round robin over the units, and returns when the broker has them all.
 pub async fn publish(broker: &Mosquitto, units: u64, messages: u64, kind: Kind) {
+    publish_at(broker.port, units, messages, kind, None).await;
+}
+
+/// As [`publish`], so many in a second, or as fast as the broker takes them.
+pub async fn publish_at(port: u16, units: u64, messages: u64, kind: Kind, pace: Option<u64>) {
     let settings = PublisherSettings {
         host: "127.0.0.1".to_owned(),
-        port: broker.port,
+        port,
         tls: false,
         username: None,
         password_file: None,
@@ -45,7 +50,11 @@ pub async fn publish(broker: &Mosquitto, units: u64, messages: u64, kind: Kind) 
     };
     let publisher = Publisher::connect("bench-load", PUBLISHER, &settings, Arc::new(Tally::default())).await.unwrap();
     let began = jiff::Timestamp::now().as_millisecond() - i64::try_from(messages).unwrap();
+    let start = tokio::time::Instant::now();
     for number in 0..messages {
+        if let Some(pace) = pace.filter(|pace| number % (pace / 100).max(1) == 0) {
+            tokio::time::sleep_until(start + Duration::from_secs_f64(number as f64 / pace as f64)).await;
+        }
         let unit = unit(number % units);
         let at = began + i64::try_from(number).unwrap();
         let payload = match kind {
