@@ -9,20 +9,9 @@ use crate::domain::event::{EventType, StoredEvent};
 use crate::domain::fault::FaultCode;
 use crate::serde_word;
 
-use super::history::History;
+use super::history::{History, LASTING};
 use super::rule::Rule;
 use super::window;
-
-/// The codes that this rule may watch. Facts of these codes are handed to rules however old they are.
-pub const CANDIDATES: [FaultCode; 7] = [
-    FaultCode::SafetyChainOpen,
-    FaultCode::UnintendedCarMovement,
-    FaultCode::OpenedWhileRunning,
-    FaultCode::OverheadOverrun,
-    FaultCode::PitOverrun,
-    FaultCode::Overspeed,
-    FaultCode::UnintendedReversal,
-];
 
 /// `[rules.critical_fault]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,14 +20,14 @@ pub struct Settings {
     pub enabled: bool,
     #[serde(with = "serde_word::one")]
     pub severity: Severity,
-    /// Which codes, out of [`CANDIDATES`]. The default is docs/RULES.md's list; overspeed and reversal can be added.
+    /// Which codes, out of [`LASTING`]. The default is docs/RULES.md's list; overspeed and reversal can be added.
     #[serde(with = "serde_word::many")]
     pub codes: Vec<FaultCode>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { enabled: true, severity: Severity::Critical, codes: CANDIDATES[..5].to_vec() }
+        Self { enabled: true, severity: Severity::Critical, codes: LASTING[..5].to_vec() }
     }
 }
 
@@ -46,8 +35,8 @@ impl Settings {
     /// Which keys hold what cannot be meant, and why.
     #[must_use]
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let foreign = self.codes.iter().filter(|code| !CANDIDATES.contains(code));
-        let known: Vec<&str> = CANDIDATES.iter().map(|code| code.as_str()).collect();
+        let foreign = self.codes.iter().filter(|code| !LASTING.contains(code));
+        let known: Vec<&str> = LASTING.iter().map(|code| code.as_str()).collect();
         foreign
             .map(|code| ("codes", format!("{code} cannot be watched by this rule; it takes {}", known.join(", "))))
             .collect()

@@ -9,8 +9,6 @@ use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::domain::visit::StoredVisit;
 
-use super::critical_fault;
-
 /// One unit, as a rule sees it.
 pub struct History<'a> {
     pub unit: &'a Unit,
@@ -96,6 +94,17 @@ impl Incident {
     }
 }
 
+/// Codes whose faults rules must know however old they are: those that `critical_fault` may watch.
+pub const LASTING: [FaultCode; 7] = [
+    FaultCode::SafetyChainOpen,
+    FaultCode::UnintendedCarMovement,
+    FaultCode::OpenedWhileRunning,
+    FaultCode::OverheadOverrun,
+    FaultCode::PitOverrun,
+    FaultCode::Overspeed,
+    FaultCode::UnintendedReversal,
+];
+
 /// Whether an event of this kind and code must be known however old it is (src/store/history.rs has the same condition).
 #[must_use]
 pub fn lasts(kind: EventType, code: Option<FaultCode>) -> bool {
@@ -107,7 +116,7 @@ pub fn lasts(kind: EventType, code: Option<FaultCode>) -> bool {
             | EventType::EntrapmentReported
             | EventType::PassengerReleased
     );
-    circumstance || code.is_some_and(|code| critical_fault::CANDIDATES.contains(&code))
+    circumstance || code.is_some_and(|code| LASTING.contains(&code))
 }
 
 /// Whether any rule looks at an event of this kind and code.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use liftwatch::detect::critical_fault::CANDIDATES;
+use liftwatch::detect::history::LASTING;
 use liftwatch::domain::fault::FaultCode;
 use liftwatch::store::Store;
 use liftwatch::store::error::{Remedy, StoreError};
@@ -186,7 +186,7 @@ async fn the_lasting_events_of_index_query_and_rule_are_the_same() {
     let history = source("src/store/history.rs");
     let query = between(&history, "on e.unit = j.value ->> 0 where (", ") and not (");
     assert_eq!(query.replace("e.type", "type").replace("e.code", "code"), index);
-    let codes: Vec<&str> = CANDIDATES.iter().map(|code| code.as_str()).collect();
+    let codes: Vec<&str> = LASTING.iter().map(|code| code.as_str()).collect();
     assert!(index.ends_with(&format!("code in ('{}')", codes.join("', '"))), "{index}");
 }
 

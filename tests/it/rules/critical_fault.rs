@@ -1,7 +1,7 @@
 //! `critical_fault`: faults in which a person can be hurt at once, from raised to cleared.
 
 use liftwatch::detect::Settings;
-use liftwatch::detect::critical_fault::CANDIDATES;
+use liftwatch::detect::history::LASTING;
 use liftwatch::domain::event::{Event, Mode, State};
 use liftwatch::domain::fault::{Fault, FaultCode};
 use liftwatch::domain::visit::VisitKind;
@@ -35,7 +35,7 @@ async fn fires_for_the_five_codes_of_the_default_and_for_no_other() {
     for code in FaultCode::ALL {
         let mut world = World::new().await;
         world.tell(raised(*code, day(0))).await;
-        let expected = usize::from(CANDIDATES[..5].contains(code));
+        let expected = usize::from(LASTING[..5].contains(code));
         assert_eq!(world.episodes(RULE).await.len(), expected, "{code}");
     }
 }
