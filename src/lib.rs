@@ -26,6 +26,8 @@ pub mod fleet;
 
 pub mod pipeline;
 
+pub mod notify;
+
 pub mod ingest;
 
 pub mod simulate;

@@ -18,6 +18,8 @@ pub mod hazard;
 
 pub mod alert;
 
+pub mod notice;
+
 pub mod gap;
 
 pub mod numbering;

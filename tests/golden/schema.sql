@@ -27,6 +27,59 @@ CREATE TABLE alert_transition (
     severity text not null
 );
 
+CREATE TABLE answer (
+    id integer primary key,
+    alert text not null,
+    kind text not null,                  -- acknowledged | false_alarm | note | arrived | closed (src/domain/notice.rs)
+    at integer not null,
+    by text not null,
+    note text not null,
+    expires_at integer,                  -- of an acknowledgement
+    delivery text                        -- the message whose link was used
+);
+
+CREATE TABLE attempt (
+    id integer primary key,
+    delivery text not null,
+    at integer not null,
+    duration_ms integer not null,
+    outcome text not null,               -- delivered | retry | refused | gone
+    status integer,                      -- the receiver's status code, where it has one
+    detail text not null
+);
+
+CREATE TABLE delivery (
+    id text primary key,                 -- d-, then time-ordered
+    notification text not null,
+    receiver text not null,
+    sink text not null,                  -- kind and place: webhook-0
+    state text not null,                 -- due | delivered | dead
+    created_at integer not null,
+    due_at integer not null,
+    attempts integer not null default 0,
+    lease_until integer,                 -- somebody is sending it until then
+    finished_at integer,
+    received_by text,                    -- who said that it was received, by the link in the message
+    received_at integer
+) without rowid;
+
+CREATE TABLE disabled_sink (
+    receiver text not null,
+    sink text not null,
+    at integer not null,
+    detail text not null,
+    primary key (receiver, sink)
+) without rowid;
+
+CREATE TABLE escalation (
+    alert text not null,
+    step integer not null,
+    at integer not null,
+    receiver text not null,
+    why text not null,
+    primary key (alert, step)
+) without rowid;
+
 CREATE TABLE event (
     id text primary key,
     unit text not null,
@@ -73,11 +126,35 @@ CREATE TABLE hazard (
     unique (publisher, report_id)
 ) without rowid;
 
+CREATE TABLE notification (
+    id text primary key,                 -- n-, then time-ordered
+    receiver text not null,
+    kind text not null,                  -- src/domain/notice.rs
+    group_key text not null,
+    created_at integer not null,
+    body text not null                   -- JSON, src/notify/message.rs
+) without rowid;
+
+CREATE TABLE notification_alert (
+    notification text not null,
+    alert text not null,
+    primary key (notification, alert)
+) without rowid;
+
 CREATE TABLE outbox (
     id integer primary key,
     transition integer not null unique,
     created_at integer not null
 );
+
+CREATE TABLE pending (
+    receiver text not null,
+    group_key text not null,
+    transition integer not null,
+    alert text not null,
+    created_at integer not null,
+    primary key (receiver, group_key, transition)
+) without rowid;
 
 CREATE TABLE quarantine (
     id integer primary key autoincrement,
@@ -106,7 +183,31 @@ CREATE TABLE setting (
     value text not null
 ) without rowid;
 
+CREATE TABLE silence (
+    id text primary key,                 -- s-, then time-ordered
+    matchers text not null,              -- JSON list of [label, op, value]
+    by text not null,
+    why text not null,
+    starts_at integer not null,
+    ends_at integer not null,
+    created_at integer not null
+) without rowid;
+
 CREATE TABLE sqlite_sequence(name,seq);
+
+CREATE TABLE told_alert (
+    receiver text not null,
+    group_key text not null,
+    alert text not null,
+    primary key (receiver, group_key, alert)
+) without rowid;
+
+CREATE TABLE told_group (
+    receiver text not null,
+    group_key text not null,
+    notified_at integer not null,
+    primary key (receiver, group_key)
+) without rowid;
 
 CREATE TABLE unit (
     id text primary key,
@@ -185,6 +286,16 @@ CREATE INDEX alert_transition_alert on alert_transition (alert, id);
 
 CREATE INDEX alert_unit on alert (unit, rule, starts_at) where state <> 'withdrawn';
 
+CREATE INDEX answer_alert on answer (alert, id);
+
+CREATE INDEX attempt_delivery on attempt (delivery, id);
+
+CREATE INDEX delivery_dead on delivery (id) where state = 'dead';
+
+CREATE INDEX delivery_due on delivery (receiver, due_at) where state = 'due';
+
+CREATE INDEX delivery_notification on delivery (notification);
+
 CREATE INDEX event_lasting on event (unit, at) where
     type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')
     or code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal');
@@ -199,7 +310,13 @@ CREATE INDEX gap_unit on gap (unit, found_at);
 
 CREATE INDEX hazard_unit on hazard (unit, id);
 
+CREATE INDEX notification_alert_alert on notification_alert (alert);
+
 CREATE INDEX quarantine_publisher on quarantine (publisher, id);
+
+CREATE INDEX silence_ends on silence (ends_at);
+
+CREATE INDEX told_alert_alert on told_alert (alert);
 
 CREATE INDEX unit_due on unit (next_check_at) where next_check_at is not null;
 

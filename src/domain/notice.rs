@@ -1,0 +1,60 @@
+//! Words of telling people: what a notification is about, how a delivery stands, what people answer.
+
+use super::vocabulary::vocabulary;
+
+vocabulary!(
+    /// Why a receiver is told something.
+    NotificationKind, "notification kind", {
+        /// Alerts began, grew worse or ended.
+        Alerts = "alerts",
+        /// Alerts still fire and nobody has answered for a repeat interval.
+        Reminder = "reminder",
+        /// A deadline passed without an answer; the next in the ladder is told.
+        Escalation = "escalation",
+        /// Proof that the way to the receiver works.
+        Heartbeat = "heartbeat",
+        /// Something is wrong with liftwatch itself.
+        Operator = "operator",
+        /// Several messages in one, because the receiver takes no more of them now.
+        Digest = "digest",
+        /// A person asked for it, to try the way.
+        Test = "test",
+    }
+);
+
+vocabulary!(
+    /// How a delivery stands.
+    DeliveryState, "delivery state", {
+        /// To be sent, or sent again.
+        Due = "due",
+        Delivered = "delivered",
+        /// Given up; a person sees it and can send it again.
+        Dead = "dead",
+    }
+);
+
+vocabulary!(
+    /// How a try to send ended.
+    AttemptOutcome, "attempt outcome", {
+        Delivered = "delivered",
+        /// Worth another try: no answer, 408, 425, 429, 5xx.
+        Retry = "retry",
+        /// The receiver does not want it (another 4xx, a redirect): few tries more.
+        Refused = "refused",
+        /// The receiver is no more (410): the sink is disabled.
+        Gone = "gone",
+    }
+);
+
+vocabulary!(
+    /// What a person answers to an alert.
+    AnswerKind, "answer", {
+        /// Somebody has it in hand.
+        Acknowledged = "acknowledged",
+        /// There was nothing: counts in the share of false alarms.
+        FalseAlarm = "false_alarm",
+        /// Somebody is on site.
+        Arrived = "arrived",
+        Note = "note",
+    }
+);

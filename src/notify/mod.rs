@@ -1,0 +1,5 @@
+//! Telling people: who hears of what, by which way, how often, and the record of it. The outbox is what must be told.
+
+pub mod message;
+
+pub mod sink;

@@ -1,0 +1,119 @@
+-- Who was told what, when, and what they answered.
+
+-- A transition that waits to be told to one receiver, in one group.
+create table pending (
+    receiver text not null,
+    group_key text not null,
+    transition integer not null,
+    alert text not null,
+    created_at integer not null,
+    primary key (receiver, group_key, transition)
+) without rowid;
+
+-- What a group of a receiver was told last. A row goes when nothing of the group fires any more and all was told.
+create table told_group (
+    receiver text not null,
+    group_key text not null,
+    notified_at integer not null,
+    primary key (receiver, group_key)
+) without rowid;
+
+-- Firing alerts that a receiver was told of, by group: whom reminders and the end of the alert concern.
+create table told_alert (
+    receiver text not null,
+    group_key text not null,
+    alert text not null,
+    primary key (receiver, group_key, alert)
+) without rowid;
+create index told_alert_alert on told_alert (alert);
+
+-- One message to one receiver: what it says is fixed here, for every sink and every retry.
+create table notification (
+    id text primary key,                 -- n-, then time-ordered
+    receiver text not null,
+    kind text not null,                  -- src/domain/notice.rs
+    group_key text not null,
+    created_at integer not null,
+    body text not null                   -- JSON, src/notify/message.rs
+) without rowid;
+create table notification_alert (
+    notification text not null,
+    alert text not null,
+    primary key (notification, alert)
+) without rowid;
+create index notification_alert_alert on notification_alert (alert);
+
+-- One notification on its way through one sink. The id is the idempotency key: the same on every retry.
+create table delivery (
+    id text primary key,                 -- d-, then time-ordered
+    notification text not null,
+    receiver text not null,
+    sink text not null,                  -- kind and place: webhook-0
+    state text not null,                 -- due | delivered | dead
+    created_at integer not null,
+    due_at integer not null,
+    attempts integer not null default 0,
+    lease_until integer,                 -- somebody is sending it until then
+    finished_at integer,
+    received_by text,                    -- who said that it was received, by the link in the message
+    received_at integer
+) without rowid;
+create index delivery_due on delivery (receiver, due_at) where state = 'due';
+create index delivery_notification on delivery (notification);
+create index delivery_dead on delivery (id) where state = 'dead';
+
+-- Every try to send, as it went.
+create table attempt (
+    id integer primary key,
+    delivery text not null,
+    at integer not null,
+    duration_ms integer not null,
+    outcome text not null,               -- delivered | retry | refused | gone
+    status integer,                      -- the receiver's status code, where it has one
+    detail text not null
+);
+create index attempt_delivery on attempt (delivery, id);
+
+-- A sink that said that it is gone (410) and is not tried again until a person enables it.
+create table disabled_sink (
+    receiver text not null,
+    sink text not null,
+    at integer not null,
+    detail text not null,
+    primary key (receiver, sink)
+) without rowid;
+
+-- What people answered to an alert: a row per answer, never changed.
+create table answer (
+    id integer primary key,
+    alert text not null,
+    kind text not null,                  -- acknowledged | false_alarm | note | arrived | closed (src/domain/notice.rs)
+    at integer not null,
+    by text not null,
+    note text not null,
+    expires_at integer,                  -- of an acknowledgement
+    delivery text                        -- the message whose link was used
+);
+create index answer_alert on answer (alert, id);
+
+-- A person's wish not to be told for a while. Never changed but for its end.
+create table silence (
+    id text primary key,                 -- s-, then time-ordered
+    matchers text not null,              -- JSON list of [label, op, value]
+    by text not null,
+    why text not null,
+    starts_at integer not null,
+    ends_at integer not null,
+    created_at integer not null
+) without rowid;
+create index silence_ends on silence (ends_at);
+
+-- Steps of the escalation ladder that were taken.
+create table escalation (
+    alert text not null,
+    step integer not null,
+    at integer not null,
+    receiver text not null,
+    why text not null,
+    primary key (alert, step)
+) without rowid;
