@@ -35,7 +35,7 @@ use settings::Settings;
 
 /// Messages between the sessions and the writer; a session that finds it full stops reading, and the broker holds the
 /// rest.
-const QUEUE: usize = 16_384;
+const QUEUE: usize = 4_096;
 
 /// Actions of people that may wait for their turn.
 const ACTIONS: usize = 64;
