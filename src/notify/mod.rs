@@ -4,6 +4,8 @@ pub mod matcher;
 
 pub mod route;
 
+pub mod group;
+
 pub mod message;
 
 pub mod sink;
