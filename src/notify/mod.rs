@@ -1,11 +1,27 @@
 //! Telling people: who hears of what, by which way, how often, and the record of it. The outbox is what must be told.
 
+pub mod language;
+
+pub mod period;
+
 pub mod matcher;
 
 pub mod route;
 
 pub mod group;
 
+pub mod expected;
+
+pub mod escalation;
+
+pub mod receiver;
+
 pub mod message;
 
 pub mod sink;
+
+pub mod wording;
+
+pub mod text;
+
+pub mod settings;
