@@ -3,3 +3,13 @@
 pub mod message;
 
 pub mod sink;
+
+pub mod fill;
+
+pub mod secret;
+
+pub mod guard;
+
+pub mod post;
+
+pub mod sinks;
