@@ -4,6 +4,8 @@ mod stub;
 
 mod webhook;
 
+mod alertmanager;
+
 use std::path::PathBuf;
 
 use liftwatch::domain::time::Timestamp;
