@@ -14,14 +14,24 @@ pub mod expected;
 
 pub mod escalation;
 
-pub mod receiver;
-
 pub mod message;
-
-pub mod sink;
 
 pub mod wording;
 
 pub mod text;
+
+pub mod sink;
+
+pub mod fill;
+
+pub mod secret;
+
+pub mod guard;
+
+pub mod post;
+
+pub mod sinks;
+
+pub mod receiver;
 
 pub mod settings;
