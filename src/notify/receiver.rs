@@ -74,6 +74,9 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// A sink that was made, or why it could not be.
+pub type Made = (Place, Result<Box<dyn Sink>, SinkError>);
+
 impl Receiver {
     /// The sinks, in the order in which they are told.
     #[must_use]
@@ -96,7 +99,7 @@ impl Receiver {
 
     /// Makes every sink for these values of the placeholder; calls nobody. A sink that cannot be made keeps no other back.
     #[must_use]
-    pub fn connect(&self, values: &Values, allow_nets: &[Net]) -> Vec<(Place, Result<Box<dyn Sink>, SinkError>)> {
+    pub fn connect(&self, values: &Values, allow_nets: &[Net]) -> Vec<Made> {
         self.parts().into_iter().map(|(place, part)| (place, part.connect(values, allow_nets))).collect()
     }
 
