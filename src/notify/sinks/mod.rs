@@ -3,3 +3,7 @@
 pub mod webhook;
 
 pub mod alertmanager;
+
+pub mod board;
+
+pub mod mqtt;

@@ -6,6 +6,8 @@ mod webhook;
 
 mod alertmanager;
 
+mod mqtt;
+
 use std::path::PathBuf;
 
 use liftwatch::domain::time::Timestamp;
