@@ -7,3 +7,5 @@ pub mod alertmanager;
 pub mod board;
 
 pub mod mqtt;
+
+pub mod email;

@@ -8,6 +8,8 @@ mod alertmanager;
 
 mod mqtt;
 
+mod email;
+
 use std::path::PathBuf;
 
 use liftwatch::domain::time::Timestamp;
