@@ -9,3 +9,9 @@ pub mod board;
 pub mod mqtt;
 
 pub mod email;
+
+pub mod robot;
+
+pub mod wecom;
+
+pub mod dingtalk;

@@ -10,6 +10,8 @@ mod mqtt;
 
 mod email;
 
+mod robots;
+
 use std::path::PathBuf;
 
 use liftwatch::domain::time::Timestamp;
