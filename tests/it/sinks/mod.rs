@@ -6,6 +6,12 @@ mod webhook;
 
 mod alertmanager;
 
+mod mqtt;
+
+mod email;
+
+mod robots;
+
 use std::path::PathBuf;
 
 use liftwatch::domain::time::Timestamp;
