@@ -71,7 +71,7 @@ macro_rules! part {
 
 part!(webhook(values, allow_nets));
 part!(alertmanager());
-part!(mqtt());
+part!(mqtt(values));
 part!(email(values));
 part!(wecom(values, allow_nets));
 part!(dingtalk(values, allow_nets));

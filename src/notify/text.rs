@@ -103,7 +103,8 @@ impl Templates {
             match template.render(view.clone()) {
                 Ok(text) => return text,
                 Err(error) => {
-                    tracing::warn!(template = %name, error = %told(&error), "a template failed; the built-in one is used")
+                    let error = told(&error);
+                    tracing::warn!(template = %name, error, "a template failed; the built-in one is used");
                 }
             }
         }

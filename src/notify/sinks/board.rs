@@ -23,8 +23,10 @@ pub struct Due {
 }
 
 /// All topics of one receiver.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Board {
+    /// Where the topics begin: `liftalert/v1`.
+    prefix: String,
     topics: BTreeMap<String, Topic>,
     /// Whether everything that fires has been shown once. Until then a topic may have been filled by an earlier process
     /// with alerts that we have not heard of, so nothing is cleared.
@@ -41,11 +43,17 @@ struct Topic {
 }
 
 impl Board {
+    /// An empty one, of which nobody has said yet what fires.
+    #[must_use]
+    pub fn under(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), topics: BTreeMap::new(), complete: false }
+    }
+
     /// Takes the alerts of one message; gives what to publish, changed or not: a reminder is there to be heard again.
     pub fn note(&mut self, items: &[Item], now: Timestamp) -> Vec<Due> {
         let mut touched = BTreeSet::new();
         for item in items {
-            let name = topic_of(item);
+            let name = self.topic_of(item);
             let topic = self.topics.entry(name.clone()).or_default();
             if item.firing {
                 topic.alerts.insert(item.alert.clone(), item.clone());
@@ -70,7 +78,7 @@ impl Board {
     pub fn show(&mut self, firing: &[Item], now: Timestamp) -> Vec<Due> {
         let mut shown: BTreeMap<String, BTreeMap<String, Item>> = BTreeMap::new();
         for item in firing {
-            shown.entry(topic_of(item)).or_default().insert(item.alert.clone(), item.clone());
+            shown.entry(self.topic_of(item)).or_default().insert(item.alert.clone(), item.clone());
         }
         for name in shown.keys() {
             self.topics.entry(name.clone()).or_default();
@@ -103,6 +111,10 @@ impl Board {
         for topic in self.topics.values_mut() {
             topic.told = None;
         }
+    }
+
+    fn topic_of(&self, item: &Item) -> String {
+        format!("{}/{}/{}", self.prefix, level(&item.maintainer), level(&item.unit))
     }
 }
 
@@ -172,10 +184,6 @@ impl<'a> Alert<'a> {
     }
 }
 
-fn topic_of(item: &Item) -> String {
-    format!("liftalert/v1/{}/{}", level(&item.maintainer), level(&item.unit))
-}
-
 /// One level of a topic: what MQTT reads for itself is written as `%XX`; an empty name as `_`.
 fn level(name: &str) -> String {
     let mut written = String::with_capacity(name.len());
@@ -229,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_topic_is_cleared_when_the_last_alert_of_its_unit_ends() {
-        let mut board = Board::default();
+        let mut board = Board::under("liftalert/v1");
         board.show(&[], T);
         board.note(&[item("a", "L", true), item("b", "L", true)], T);
         let one = board.note(&[item("a", "L", false)], T);
@@ -239,7 +247,7 @@ mod tests {
 
     #[test]
     fn nothing_is_cleared_before_everything_that_fires_was_shown() {
-        let mut board = Board::default();
+        let mut board = Board::under("liftalert/v1");
         assert_eq!(board.note(&[item("a", "L", false), item("c", "M", false)], T), []);
         let due = board.show(&[item("b", "L", true)], T + 1);
         assert_eq!(cleared(&due), [("liftalert/v1/f/L", false), ("liftalert/v1/f/M", true)]);
@@ -247,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_showing_repeats_only_what_the_broker_may_not_have() {
-        let mut board = Board::default();
+        let mut board = Board::under("liftalert/v1");
         let firing = [item("a", "L", true)];
         let due = board.show(&firing, T);
         assert_eq!(due.len(), 1);
@@ -261,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_clearing_that_was_not_taken_is_tried_again() {
-        let mut board = Board::default();
+        let mut board = Board::under("liftalert/v1");
         board.show(&[item("a", "L", true)], T);
         let due = board.show(&[], T + 1);
         assert_eq!(cleared(&due), [("liftalert/v1/f/L", true)]);
@@ -273,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_list_that_is_older_than_a_message_does_not_undo_it() {
-        let mut board = Board::default();
+        let mut board = Board::under("liftalert/v1");
         board.show(&[item("a", "L", true)], T);
         board.note(&[item("a", "L", false)], T + 10);
         assert_eq!(board.show(&[item("a", "L", true)], T + 5), []);

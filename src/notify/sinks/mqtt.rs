@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::board::{Board, Due, EXPIRES};
 use crate::broker::BrokerUrl;
 use crate::domain::time::Timestamp;
-use crate::notify::fill::Values;
+use crate::notify::fill::{self, Values};
 use crate::notify::message::Item;
 use crate::notify::secret;
 use crate::notify::sink::{Answer, Parcel, Sending, Sink, SinkError};
@@ -41,9 +41,13 @@ pub struct Settings {
     /// As in `[[region]]`; one broker serves all firms, so placeholders are not filled in.
     #[serde(deserialize_with = "broker_url")]
     pub broker: BrokerUrl,
-    /// Must be no other client's, nor a region's.
-    #[serde(default = "client_id")]
-    pub client_id: String,
+    /// Must be no other client's, nor a region's; one that nobody else can have where absent. What a placeholder of the
+    /// receiver's name stands for is added to it, since each firm's sink is a client of its own.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// Where the topics begin. Two receivers on one broker need two, or each overwrites what the other shows.
+    #[serde(default = "prefix")]
+    pub prefix: String,
     #[serde(default)]
     pub username: Option<String>,
     #[serde(default)]
@@ -58,8 +62,8 @@ pub struct Settings {
     pub key_file: Option<PathBuf>,
 }
 
-fn client_id() -> String {
-    "liftwatch-alerts".to_owned()
+fn prefix() -> String {
+    "liftalert/v1".to_owned()
 }
 
 fn broker_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BrokerUrl, D::Error> {
@@ -72,8 +76,14 @@ impl Settings {
     pub fn problems(&self) -> Vec<SinkError> {
         let mut problems = Vec::new();
         let mut wrong = |key, problem: &str| problems.push(SinkError::new(key, problem));
-        if self.client_id.is_empty() || self.client_id.len() > 64 || self.client_id.chars().any(char::is_control) {
+        let good = |id: &String| !id.is_empty() && id.len() <= 64 && !id.chars().any(char::is_control);
+        if self.client_id.as_ref().is_some_and(|id| !good(id)) {
             wrong("client_id", "must be 1 to 64 bytes without control characters");
+        }
+        let level =
+            |level: &str| !level.is_empty() && !level.contains(|c: char| matches!(c, '+' | '#') || c.is_control());
+        if self.prefix.starts_with('$') || !self.prefix.split('/').all(level) {
+            wrong("prefix", "must be levels of a topic, such as liftalert/v1, without + and #");
         }
         if self.password_file.is_some() && self.username.is_none() {
             wrong("password_file", "needs `username` beside it");
@@ -93,10 +103,9 @@ impl Settings {
 
     /// Gives every path to `place`, which knows where the configuration stands.
     pub fn resolve(&mut self, place: &dyn Fn(&Path) -> PathBuf) {
-        for file in [&mut self.password_file, &mut self.ca_file, &mut self.cert_file, &mut self.key_file] {
-            if let Some(path) = file {
-                *path = place(path);
-            }
+        let files = [&mut self.password_file, &mut self.ca_file, &mut self.cert_file, &mut self.key_file];
+        for file in files.into_iter().flatten() {
+            *file = place(file);
         }
     }
 
@@ -104,12 +113,18 @@ impl Settings {
     ///
     /// # Errors
     /// [`SinkError`] names the key that has to change.
-    pub fn connect(&self) -> Result<Mqtt, SinkError> {
-        Ok(Mqtt { options: self.options()?, line: OnceLock::new(), board: Mutex::new((Board::default(), 0)) })
+    pub fn connect(&self, values: &Values) -> Result<Mqtt, SinkError> {
+        let board = Mutex::new((Board::under(&self.prefix), 0));
+        Ok(Mqtt { prefix: self.prefix.clone(), options: self.options(values)?, line: OnceLock::new(), board })
     }
 
-    fn options(&self) -> Result<MqttOptions, SinkError> {
-        let mut options = MqttOptions::new(self.client_id.clone(), (self.broker.host.clone(), self.broker.port));
+    fn options(&self, values: &Values) -> Result<MqttOptions, SinkError> {
+        let mut client_id =
+            self.client_id.clone().unwrap_or_else(|| format!("liftwatch-alerts-{:012x}", fastrand::u64(..1 << 48)));
+        for value in values.values() {
+            client_id = format!("{client_id}-{}", fill::percent(value));
+        }
+        let mut options = MqttOptions::new(client_id, (self.broker.host.clone(), self.broker.port));
         options.set_keep_alive(30);
         options.set_connect_timeout(PATIENCE);
         // What is under way when the line breaks is told again by us, who know whether it still holds.
@@ -185,6 +200,7 @@ enum Standing {
 
 /// A sink with its client.
 pub struct Mqtt {
+    prefix: String,
     options: MqttOptions,
     line: OnceLock<Line>,
     /// What the topics show, and to which connection it was told.
@@ -237,7 +253,7 @@ impl Mqtt {
             "subject": parcel.text.subject,
             "text": parcel.text.plain,
         });
-        let topic = format!("liftalert/v1/_liftwatch/{}", parcel.message.kind);
+        let topic = format!("{}/_liftwatch/{}", self.prefix, parcel.message.kind);
         match line.client.try_publish_tracked(topic, payload.to_string(), PublishOptions::at_least_once()) {
             Ok(notice) => outcome(timeout_at(end, notice.wait_completion_async()).await.ok()),
             Err(error) => retry(error.to_string()),

@@ -2,6 +2,8 @@
 
 mod stub;
 
+mod settings;
+
 mod webhook;
 
 mod alertmanager;
@@ -11,6 +13,8 @@ mod mqtt;
 mod email;
 
 mod robots;
+
+mod tls;
 
 use std::path::PathBuf;
 

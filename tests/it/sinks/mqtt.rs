@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use liftwatch::notify::fill::Values;
 use liftwatch::notify::sink::{Answer, Sink};
 use liftwatch::notify::sinks::mqtt::{Mqtt, Settings};
 use serde_json::Value;
@@ -18,7 +19,8 @@ fn settings(url: &str) -> Settings {
     install_tls();
     Settings {
         broker: url.parse().unwrap(),
-        client_id: "liftwatch-alerts".to_owned(),
+        client_id: None,
+        prefix: "liftalert/v1".to_owned(),
         username: None,
         password_file: None,
         ca_file: None,
@@ -28,7 +30,7 @@ fn settings(url: &str) -> Settings {
 }
 
 fn connect(broker: &Mosquitto) -> Mqtt {
-    settings(&broker.url()).connect().unwrap()
+    settings(&broker.url()).connect(&Values::new()).unwrap()
 }
 
 /// What a client reads within a second, by topic.
@@ -123,7 +125,7 @@ async fn a_heartbeat_is_told_once_and_not_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_or_forbids_the_topic_is_told_of() {
-    let away = settings(&format!("mqtt://127.0.0.1:{}", free_port())).connect().unwrap();
+    let away = settings(&format!("mqtt://127.0.0.1:{}", free_port())).connect(&Values::new()).unwrap();
     let begun = tokio::time::Instant::now();
     let answer = send(&away, "d-1", &message("alerts", vec![item("a-1", "L-1", true)])).await;
     assert!(matches!(&answer, Answer::Retry { detail, .. } if detail.contains("no connection")), "{answer:?}");
@@ -134,4 +136,19 @@ async fn a_broker_that_is_away_or_forbids_the_topic_is_told_of() {
     let strict = Mosquitto::start_with(&format!("allow_anonymous true\nacl_file {}\n", acl.display()));
     let answer = send(&connect(&strict), "d-1", &message("alerts", vec![item("a-1", "L-1", true)])).await;
     assert!(matches!(&answer, Answer::Refused { detail, .. } if detail.contains("NotAuthorized")), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_firms_of_one_receiver_do_not_push_each_other_out() {
+    let broker = Mosquitto::start();
+    let settings = Settings { client_id: Some("alerts".to_owned()), ..settings(&broker.url()) };
+    let firm = |name: &str| settings.connect(&Values::from([("maintainer".to_owned(), name.to_owned())])).unwrap();
+    let (one, two) = (firm("one"), firm("两"));
+    for at in 0..3 {
+        for sink in [&one, &two] {
+            let told = message("alerts", vec![item(&format!("a-{at}"), "L-1", true)]);
+            assert_eq!(send(sink, "d-1", &told).await, DELIVERED);
+        }
+    }
+    assert!(!broker.log().contains("already connected"), "{}", broker.log());
 }
