@@ -75,6 +75,7 @@ impl Receiver {
                 self.pending.clear();
             }
             if decision.forget {
+                assert!(told.is_empty(), "it forgets what fires");
                 self.notified_at = None;
             }
             self.wake = decision.wake;
