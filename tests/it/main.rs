@@ -8,6 +8,16 @@ mod config;
 
 mod lockfile;
 
+mod notify_routes;
+
+mod notify_amtool;
+
+mod notify_groups;
+
+mod notify_ladder;
+
+mod notify_text;
+
 mod registry_csv;
 
 mod decode_cases;
@@ -63,6 +73,8 @@ mod cli;
 mod replay;
 
 mod tls;
+
+mod sinks;
 
 #[cfg(feature = "embedded-broker")]
 mod demo;
