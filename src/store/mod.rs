@@ -18,6 +18,8 @@ pub mod history;
 
 pub mod alerts;
 
+pub mod notify;
+
 pub mod refused;
 
 pub mod live;

@@ -1,12 +1,16 @@
 -- Who was told what, when, and what they answered.
 
--- A transition that waits to be told to one receiver, in one group.
+-- A transition that waits to be told to one receiver, in one group; the times are those of the route that it came by.
 create table pending (
     receiver text not null,
     group_key text not null,
     transition integer not null,
     alert text not null,
+    kind text not null,                  -- what happened to the alert
     created_at integer not null,
+    wait_ms integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
     primary key (receiver, group_key, transition)
 ) without rowid;
 
@@ -15,8 +19,12 @@ create table told_group (
     receiver text not null,
     group_key text not null,
     notified_at integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
+    due_at integer,                      -- when it is to be looked at although nothing happens
     primary key (receiver, group_key)
 ) without rowid;
+create index told_group_due on told_group (due_at) where due_at is not null;
 
 -- Firing alerts that a receiver was told of, by group: whom reminders and the end of the alert concern.
 create table told_alert (
@@ -55,12 +63,14 @@ create table delivery (
     attempts integer not null default 0,
     lease_until integer,                 -- somebody is sending it until then
     finished_at integer,
+    dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
     received_at integer
 ) without rowid;
 create index delivery_due on delivery (receiver, due_at) where state = 'due';
 create index delivery_notification on delivery (notification);
 create index delivery_dead on delivery (id) where state = 'dead';
+create index delivery_untold on delivery (id) where state = 'dead' and dead_told = 0;
 
 -- Every try to send, as it went.
 create table attempt (

@@ -1,0 +1,391 @@
+//! Who is told what: plans, deliveries and attempts, each applied as a whole.
+
+use sqlx::Row;
+
+use crate::domain::notice::{AttemptOutcome, DeliveryState, NotificationKind};
+use crate::domain::time::{MINUTE, Timestamp};
+
+use super::Change;
+use super::error::StoreError;
+use super::words::to_json;
+
+/// How long a claim lasts, in milliseconds: longer than the work that it covers (docs/ARCHITECTURE.md).
+pub const LEASE: i64 = MINUTE;
+
+/// Everything that one look at the outbox came to. Applied as a whole or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Outbox rows that are routed.
+    pub routed: Vec<i64>,
+    /// What waits for its group.
+    pub pending: Vec<PendingRow>,
+    /// Groups that are told, or are at their end.
+    pub groups: Vec<GroupTold>,
+    pub notifications: Vec<NewNotification>,
+    /// Steps of escalation that are taken.
+    pub escalations: Vec<EscalationRow>,
+    /// Deliveries given up of which the operator has been told, or is not to be.
+    pub dead_told: Vec<String>,
+}
+
+impl Plan {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A transition that waits to be told to one receiver. Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct PendingRow {
+    pub receiver: String,
+    pub group_key: String,
+    pub transition: i64,
+    pub alert: String,
+    /// A word of [`crate::domain::alert::TransitionKind`].
+    pub kind: String,
+    pub created_at: i64,
+    pub wait_ms: i64,
+    pub interval_ms: i64,
+    pub repeat_ms: i64,
+}
+
+/// What becomes of one group of one receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupTold {
+    pub receiver: String,
+    pub group_key: String,
+    /// Transitions that wait no more.
+    pub transitions: Vec<i64>,
+    /// Alerts that a message names now, and that the receiver knows as firing from now on.
+    pub joined: Vec<String>,
+    /// Alerts that the receiver need not hear of again.
+    pub left: Vec<String>,
+    /// `None` ends the group: nothing in it fires any more.
+    pub memory: Option<GroupMemory>,
+}
+
+/// What is remembered of a group. Times in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupMemory {
+    pub notified_at: i64,
+    pub interval_ms: i64,
+    pub repeat_ms: i64,
+    /// When to look at it although nothing happens.
+    pub due_at: Option<i64>,
+}
+
+/// A message to one receiver, and the deliveries that carry it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewNotification {
+    pub id: String,
+    pub receiver: String,
+    pub kind: NotificationKind,
+    pub group_key: String,
+    /// The message as JSON.
+    pub body: String,
+    pub alerts: Vec<String>,
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// One way that a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// The idempotency key.
+    pub id: String,
+    /// Kind and place, such as `webhook-0`.
+    pub sink: String,
+    /// Why it is dead at its birth; `None` sends it.
+    pub refused: Option<String>,
+}
+
+/// A step of escalation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscalationRow {
+    pub alert: String,
+    pub step: i64,
+    pub receiver: String,
+    pub why: String,
+}
+
+/// A delivery that the caller may send until its lease ends.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Claimed {
+    pub id: String,
+    pub receiver: String,
+    pub sink: String,
+    pub created_at: i64,
+    /// Tries that were recorded before.
+    pub attempts: u32,
+    pub lease_until: i64,
+    /// The message as JSON.
+    pub body: String,
+}
+
+/// What becomes of a delivery after a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Delivered,
+    /// Another try at this time.
+    Again(Timestamp),
+    Dead,
+}
+
+/// How a try went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    pub delivery: String,
+    pub receiver: String,
+    pub sink: String,
+    /// When the try began.
+    pub at: Timestamp,
+    pub duration_ms: i64,
+    pub outcome: AttemptOutcome,
+    pub status: Option<u16>,
+    pub detail: String,
+    pub next: Next,
+}
+
+impl Change<'_> {
+    /// Applies a plan.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn apply(&mut self, plan: &Plan, now: Timestamp) -> Result<(), StoreError> {
+        for row in &plan.pending {
+            self.add_pending(row).await?;
+        }
+        if !plan.routed.is_empty() {
+            let drop = "delete from outbox where id in (select value from json_each($1))";
+            sqlx::query(drop).bind(to_json(&plan.routed)).execute(&mut *self.transaction).await?;
+        }
+        for group in &plan.groups {
+            self.tell_group(group, now).await?;
+        }
+        for notification in &plan.notifications {
+            self.add_notification(notification, now).await?;
+        }
+        for step in &plan.escalations {
+            let put = "insert or ignore into escalation (alert, step, at, receiver, why) values ($1, $2, $3, $4, $5)";
+            sqlx::query(put)
+                .bind(&step.alert)
+                .bind(step.step)
+                .bind(now.0)
+                .bind(&step.receiver)
+                .bind(&step.why)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        if !plan.dead_told.is_empty() {
+            let mark = "update delivery set dead_told = 1 where id in (select value from json_each($1))";
+            sqlx::query(mark).bind(to_json(&plan.dead_told)).execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn add_pending(&mut self, row: &PendingRow) -> Result<(), StoreError> {
+        let put = "insert or ignore into pending (receiver, group_key, transition, alert, kind, created_at, wait_ms, \
+             interval_ms, repeat_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        sqlx::query(put)
+            .bind(&row.receiver)
+            .bind(&row.group_key)
+            .bind(row.transition)
+            .bind(&row.alert)
+            .bind(&row.kind)
+            .bind(row.created_at)
+            .bind(row.wait_ms)
+            .bind(row.interval_ms)
+            .bind(row.repeat_ms)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    async fn tell_group(&mut self, group: &GroupTold, now: Timestamp) -> Result<(), StoreError> {
+        let keyed = |statement: &'static str| sqlx::query(statement).bind(&group.receiver).bind(&group.group_key);
+        if !group.transitions.is_empty() {
+            let gone = "delete from pending where receiver = $1 and group_key = $2 \
+                 and transition in (select value from json_each($3))";
+            keyed(gone).bind(to_json(&group.transitions)).execute(&mut *self.transaction).await?;
+        }
+        if !group.joined.is_empty() {
+            let join = "insert or replace into told_alert (receiver, group_key, alert, told_at) \
+                 select $1, $2, value, $4 from json_each($3)";
+            keyed(join).bind(to_json(&group.joined)).bind(now.0).execute(&mut *self.transaction).await?;
+        }
+        if !group.left.is_empty() {
+            let leave = "delete from told_alert where receiver = $1 and group_key = $2 \
+                 and alert in (select value from json_each($3))";
+            keyed(leave).bind(to_json(&group.left)).execute(&mut *self.transaction).await?;
+        }
+        match &group.memory {
+            Some(memory) => {
+                let keep = "insert or replace into told_group (receiver, group_key, notified_at, interval_ms, \
+                     repeat_ms, due_at) values ($1, $2, $3, $4, $5, $6)";
+                keyed(keep)
+                    .bind(memory.notified_at)
+                    .bind(memory.interval_ms)
+                    .bind(memory.repeat_ms)
+                    .bind(memory.due_at)
+                    .execute(&mut *self.transaction)
+                    .await?;
+            }
+            None => {
+                let end = "delete from told_group where receiver = $1 and group_key = $2";
+                keyed(end).execute(&mut *self.transaction).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_notification(&mut self, told: &NewNotification, now: Timestamp) -> Result<(), StoreError> {
+        let put = "insert into notification (id, receiver, kind, group_key, created_at, body) \
+             values ($1, $2, $3, $4, $5, $6)";
+        sqlx::query(put)
+            .bind(&told.id)
+            .bind(&told.receiver)
+            .bind(told.kind.as_str())
+            .bind(&told.group_key)
+            .bind(now.0)
+            .bind(&told.body)
+            .execute(&mut *self.transaction)
+            .await?;
+        let about =
+            "insert or ignore into notification_alert (notification, alert) select $1, value from json_each($2)";
+        sqlx::query(about).bind(&told.id).bind(to_json(&told.alerts)).execute(&mut *self.transaction).await?;
+        for delivery in &told.deliveries {
+            let state = if delivery.refused.is_some() { DeliveryState::Dead } else { DeliveryState::Due };
+            let put = "insert into delivery (id, notification, receiver, sink, state, created_at, due_at, finished_at) \
+                 values ($1, $2, $3, $4, $5, $6, $6, $7)";
+            sqlx::query(put)
+                .bind(&delivery.id)
+                .bind(&told.id)
+                .bind(&told.receiver)
+                .bind(&delivery.sink)
+                .bind(state.as_str())
+                .bind(now.0)
+                .bind(delivery.refused.as_ref().map(|_| now.0))
+                .execute(&mut *self.transaction)
+                .await?;
+            if let Some(why) = &delivery.refused {
+                self.add_attempt(&delivery.id, now, 0, AttemptOutcome::Gone, None, why).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends every lease: for a process that has just taken the file over, when nobody sends.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn end_leases(&mut self) -> Result<(), StoreError> {
+        let end = "update delivery set lease_until = null where state = 'due' and lease_until is not null";
+        sqlx::query(end).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    /// Leases up to `room` deliveries of a receiver that are due, the longest due first.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn claim(&mut self, receiver: &str, room: u32, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        // A lease that ends later than any lease given now was given before the clock was set back.
+        let claim = "update delivery set lease_until = $3 where id in (select id from delivery where state = 'due' \
+             and receiver = $1 and due_at <= $2 and (lease_until is null or lease_until <= $2 or lease_until > $3) \
+             order by due_at, id limit $4) \
+             returning id, receiver, sink, created_at, attempts, lease_until, \
+             (select body from notification n where n.id = notification) as body";
+        let mut claimed: Vec<Claimed> = sqlx::query_as(claim)
+            .bind(receiver)
+            .bind(now.0)
+            .bind((now + LEASE).0)
+            .bind(room)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        claimed.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(claimed)
+    }
+
+    /// Records a try and what becomes of its delivery.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn report(&mut self, tried: &Reported, now: Timestamp) -> Result<(), StoreError> {
+        let Reported { delivery, at, duration_ms, outcome, status, detail, .. } = tried;
+        self.add_attempt(delivery, *at, *duration_ms, *outcome, *status, detail).await?;
+        let (state, due) = match tried.next {
+            Next::Delivered => (DeliveryState::Delivered, None),
+            Next::Again(at) => (DeliveryState::Due, Some(at.0)),
+            Next::Dead => (DeliveryState::Dead, None),
+        };
+        let settle = "update delivery set state = $2, due_at = coalesce($3, due_at), attempts = attempts + 1, \
+             lease_until = null, finished_at = $4 where id = $1";
+        sqlx::query(settle)
+            .bind(delivery)
+            .bind(state.as_str())
+            .bind(due)
+            .bind(due.is_none().then_some(now.0))
+            .execute(&mut *self.transaction)
+            .await?;
+        if *outcome == AttemptOutcome::Gone {
+            let disable = "insert or replace into disabled_sink (receiver, sink, at, detail) values ($1, $2, $3, $4)";
+            sqlx::query(disable)
+                .bind(&tried.receiver)
+                .bind(&tried.sink)
+                .bind(now.0)
+                .bind(detail)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn add_attempt(
+        &mut self,
+        delivery: &str,
+        at: Timestamp,
+        duration_ms: i64,
+        outcome: AttemptOutcome,
+        status: Option<u16>,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        let put = "insert into attempt (delivery, at, duration_ms, outcome, status, detail) \
+             values ($1, $2, $3, $4, $5, $6)";
+        sqlx::query(put)
+            .bind(delivery)
+            .bind(at.0)
+            .bind(duration_ms)
+            .bind(outcome.as_str())
+            .bind(status)
+            .bind(detail)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a dead delivery due again and enables its sink; how it stood before, or `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn resend(&mut self, delivery: &str, now: Timestamp) -> Result<Option<DeliveryState>, StoreError> {
+        let find = "select state, receiver, sink from delivery where id = $1";
+        let row = sqlx::query(find).bind(delivery).fetch_optional(&mut *self.transaction).await?;
+        let Some(row) = row else { return Ok(None) };
+        let state: DeliveryState = super::words::word("delivery", row.try_get("state")?)?;
+        if state != DeliveryState::Dead {
+            return Ok(Some(state));
+        }
+        // Its 72 hours begin anew; the attempts before stay on record.
+        let revive = "update delivery set state = 'due', due_at = $2, created_at = $2, attempts = 0, \
+             lease_until = null, finished_at = null, dead_told = 0 where id = $1";
+        sqlx::query(revive).bind(delivery).bind(now.0).execute(&mut *self.transaction).await?;
+        let enable = "delete from disabled_sink where receiver = $1 and sink = $2";
+        sqlx::query(enable)
+            .bind(row.try_get::<String, _>("receiver")?)
+            .bind(row.try_get::<String, _>("sink")?)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(Some(state))
+    }
+}
