@@ -1,5 +1,11 @@
 //! Telling people: who hears of what, by which way, how often, and the record of it. The outbox is what must be told.
 
+pub mod matcher;
+
+pub mod route;
+
+pub mod group;
+
 pub mod message;
 
 pub mod sink;

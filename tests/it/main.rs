@@ -8,6 +8,10 @@ mod config;
 
 mod lockfile;
 
+mod notify_routes;
+
+mod notify_groups;
+
 mod registry_csv;
 
 mod decode_cases;

@@ -31,6 +31,7 @@ create table told_alert (
     receiver text not null,
     group_key text not null,
     alert text not null,
+    told_at integer not null,            -- when a message last named it
     primary key (receiver, group_key, alert)
 ) without rowid;
 create index told_alert_alert on told_alert (alert);
