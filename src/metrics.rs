@@ -44,6 +44,7 @@ pub struct CitySnapshot {
     pub outbox_entries: i64,
     /// Milliseconds since 1970; `None` when nothing waits.
     pub outbox_oldest: Option<i64>,
+    pub dead_letters: i64,
     pub database_bytes: i64,
     pub wal_bytes: i64,
 }
@@ -59,6 +60,7 @@ pub struct Metrics {
     unknown_codes: IntCounter,
     stored: IntCounterVec,
     incidents: IntCounterVec,
+    deliveries: IntCounterVec,
     batch: Histogram,
     commit: Histogram,
     delay: Histogram,
@@ -105,6 +107,12 @@ impl Metrics {
                 "Incidents that began, by fault code: repeats within an hour are one.",
                 "code",
             ),
+            deliveries: IntCounterVec::new(
+                Opts::new("deliveries_total", "Tries to send a message to a receiver, by how they ended.")
+                    .namespace(PREFIX),
+                &["sink", "outcome"],
+            )
+            .expect("constant names are valid"),
             // A batch is what queued while the last commit ran, at most 2,000.
             batch: histogram(
                 "batch_messages",
@@ -134,7 +142,7 @@ impl Metrics {
     }
 
     fn register(&self) {
-        let collectors: [Box<dyn Collector>; 11] = [
+        let collectors: [Box<dyn Collector>; 12] = [
             Box::new(self.received.clone()),
             Box::new(self.rejected.clone()),
             Box::new(self.duplicates.clone()),
@@ -143,6 +151,7 @@ impl Metrics {
             Box::new(self.unknown_codes.clone()),
             Box::new(self.stored.clone()),
             Box::new(self.incidents.clone()),
+            Box::new(self.deliveries.clone()),
             Box::new(self.batch.clone()),
             Box::new(self.commit.clone()),
             Box::new(self.delay.clone()),
@@ -200,6 +209,11 @@ impl Metrics {
     /// An incident began.
     pub fn incident(&self, code: FaultCode) {
         self.incidents.with_label_values(&[code.as_str()]).inc();
+    }
+
+    /// A try to send ended; both are words of closed lists.
+    pub fn delivery(&self, sink: &str, outcome: &str) {
+        self.deliveries.with_label_values(&[sink, outcome]).inc();
     }
 
     /// A transaction held so many messages.
@@ -329,11 +343,12 @@ fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
 
 fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     let mut gauges =
-        vec![single("outbox_entries", "Transitions that receivers have not been told yet.", city.outbox_entries)];
+        vec![single("outbox_entries", "Transitions to be routed, and messages to be sent.", city.outbox_entries)];
     if let Some(oldest) = city.outbox_oldest {
-        let help = "When the oldest waiting transition was written; absent when none waits.";
+        let help = "When the oldest of them was written; absent when none waits.";
         gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], float(oldest) / 1000.0)]));
     }
+    gauges.push(single("dead_letters", "Messages that were given up and wait for a person.", city.dead_letters));
     gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
     gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
     gauges

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
@@ -80,6 +80,8 @@ pub struct Writer {
     pub ticks: mpsc::Receiver<Tick>,
     /// One per session, by the session's number.
     pub sessions: Vec<mpsc::UnboundedSender<Committed>>,
+    /// Rung when a change of an alert is on disk that people must hear of.
+    pub changed: Arc<Notify>,
     pub shutdown: watch::Receiver<bool>,
 }
 
@@ -252,6 +254,9 @@ impl Writer {
             self.status.set_fault(None);
         }
         self.status.committed(now);
+        if outcome.changes.iter().any(|change| change.tell) {
+            self.changed.notify_one();
+        }
         self.status.events.fetch_add(outcome.events.len() as u64, Ordering::Relaxed);
         self.status.duplicates.fetch_add(outcome.duplicates, Ordering::Relaxed);
         self.status.refused.fetch_add(outcome.refused.len() as u64, Ordering::Relaxed);

@@ -60,6 +60,7 @@ fn city(gauges: Gauges) -> CitySnapshot {
         hazards: gauges.hazards,
         outbox_entries: gauges.outbox_entries,
         outbox_oldest: gauges.outbox_oldest,
+        dead_letters: gauges.dead_letters,
         database_bytes: gauges.database_bytes,
         wal_bytes: gauges.wal_bytes,
     }

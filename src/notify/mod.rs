@@ -9,3 +9,21 @@ pub mod group;
 pub mod message;
 
 pub mod sink;
+
+pub mod backoff;
+
+pub mod directory;
+
+pub mod door;
+
+pub mod letter;
+
+pub mod plan;
+
+pub mod planner;
+
+pub mod sending;
+
+pub mod lanes;
+
+pub mod dispatcher;

@@ -20,6 +20,8 @@ pub mod judge;
 
 pub mod action;
 
+pub mod telling;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -86,6 +88,7 @@ impl Pipeline {
             change.set_setting("rules", &version).await?;
             change.check_all_at(now).await?;
         }
+        change.end_leases().await?;
         change.commit().await?;
         let mut pipeline = Self { store, decoder, rules, fleet, recall: Recall::default() };
         pipeline.attach(now).await?;

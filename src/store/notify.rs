@@ -109,6 +109,14 @@ pub struct EscalationRow {
     pub why: String,
 }
 
+/// A way to a receiver on which there is room for so many more deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    pub receiver: String,
+    pub sink: String,
+    pub deliveries: u32,
+}
+
 /// A delivery that the caller may send until its lease ends.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Claimed {
@@ -285,22 +293,23 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Leases up to `room` deliveries of a receiver that are due, the longest due first.
+    /// Leases up to `room` deliveries of a lane that are due, the longest due first.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
-    pub async fn claim(&mut self, receiver: &str, room: u32, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+    pub async fn claim(&mut self, room: &Room, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         // A lease that ends later than any lease given now was given before the clock was set back.
-        let claim = "update delivery set lease_until = $3 where id in (select id from delivery where state = 'due' \
-             and receiver = $1 and due_at <= $2 and (lease_until is null or lease_until <= $2 or lease_until > $3) \
-             order by due_at, id limit $4) \
+        let claim = "update delivery set lease_until = $4 where id in (select id from delivery where state = 'due' \
+             and receiver = $1 and sink = $2 and due_at <= $3 \
+             and (lease_until is null or lease_until <= $3 or lease_until > $4) order by due_at, id limit $5) \
              returning id, receiver, sink, created_at, attempts, lease_until, \
              (select body from notification n where n.id = notification) as body";
         let mut claimed: Vec<Claimed> = sqlx::query_as(claim)
-            .bind(receiver)
+            .bind(&room.receiver)
+            .bind(&room.sink)
             .bind(now.0)
             .bind((now + LEASE).0)
-            .bind(room)
+            .bind(room.deliveries)
             .fetch_all(&mut *self.transaction)
             .await?;
         claimed.sort_by(|a, b| a.id.cmp(&b.id));

@@ -277,7 +277,7 @@ pub(super) async fn release(
         Done::NotTrapped | Done::UnknownUnit => {
             return Err(Problem::new(StatusCode::CONFLICT, "nobody is trapped in this unit any more"));
         }
-        Done::Released { .. } | Done::Imported(_) => {}
+        _ => {}
     }
     let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
     Ok(Json(file.try_into()?))

@@ -68,7 +68,7 @@ create table delivery (
     received_by text,                    -- who said that it was received, by the link in the message
     received_at integer
 ) without rowid;
-create index delivery_due on delivery (receiver, due_at) where state = 'due';
+create index delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 create index delivery_notification on delivery (notification);
 create index delivery_dead on delivery (id) where state = 'dead';
 create index delivery_untold on delivery (id) where state = 'dead' and dead_told = 0;

@@ -30,6 +30,7 @@ pub struct Gauges {
     pub outbox_entries: i64,
     /// Milliseconds; `None` when nothing waits.
     pub outbox_oldest: Option<i64>,
+    pub dead_letters: i64,
     pub database_bytes: i64,
     pub wal_bytes: i64,
 }
@@ -79,7 +80,12 @@ impl Reader {
         )
         .fetch_all(&mut *tx)
         .await?;
-        let outbox = sqlx::query("select count(*), min(created_at) from outbox").fetch_one(&mut *tx).await?;
+        let outbox = sqlx::query(
+            "select count(*), min(created_at), (select count(*) from delivery where state = 'dead') from \
+             (select created_at from outbox union all select created_at from delivery where state = 'due')",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         Ok(Gauges {
             units,
             regions,
@@ -88,6 +94,7 @@ impl Reader {
             hazards,
             outbox_entries: outbox.get(0),
             outbox_oldest: outbox.get(1),
+            dead_letters: outbox.get(2),
             database_bytes: bytes_of(&self.path),
             wal_bytes: bytes_of(&self.path.with_file_name(log_name(&self.path))),
         })

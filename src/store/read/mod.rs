@@ -10,6 +10,8 @@ pub mod gaps;
 
 pub mod gauges;
 
+pub mod notify;
+
 pub mod quarantine;
 
 pub mod units;

@@ -1,0 +1,228 @@
+//! Looks at the outbox after each commit that changed an alert, and when something is due by time; hands the pipeline a
+//! plan. Remembers nothing between two looks: a crash before the plan's commit just plans again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::clock::Clock;
+use crate::domain::notice::NotificationKind;
+use crate::domain::time::{MINUTE, Timestamp};
+use crate::pipeline::action::{Action, Asked};
+use crate::store::notify::{GroupMemory, GroupTold, Plan};
+use crate::store::read::notify::{AlertFacts, GroupFile};
+use crate::store::read::{ReadError, Reader};
+
+use super::directory::Directory;
+use super::door::{self, Unanswered};
+use super::letter;
+use super::plan::{Desk, Quiet, fresh_id};
+use super::route::Route;
+
+/// Outbox rows that one look takes: as many as a batch has messages.
+const ROWS: u32 = 2_000;
+
+/// Deliveries given up that one message to the operator counts.
+const DEAD: u32 = 100;
+
+/// The least time between two such messages, in milliseconds.
+const DEAD_INTERVAL: i64 = 5 * MINUTE;
+
+/// The group of messages about liftwatch itself.
+const DEAD_GROUP: &str = "liftwatch:dead";
+const HEARTBEAT_GROUP: &str = "liftwatch:heartbeat";
+
+/// It looks at least so often: the clock may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Between two tries while the store takes no writes.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Who is told, as the configuration says it.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    pub routes: Vec<Route>,
+    /// Where our pages are, for links; without a slash at its end.
+    pub public_url: Option<String>,
+    /// Who hears of deliveries given up.
+    pub operator: Option<String>,
+    /// Who is told every so many milliseconds that we live.
+    pub heartbeat: Option<(String, i64)>,
+}
+
+/// Makes plans.
+pub struct Planner {
+    pub reader: Reader,
+    pub directory: Arc<Directory>,
+    pub policy: Policy,
+}
+
+impl Planner {
+    /// What is to be written now, and when to look again, should nothing happen before.
+    ///
+    /// # Errors
+    /// The database gives no answer.
+    pub async fn plan(&self, now: Timestamp) -> Result<(Plan, Option<Timestamp>), ReadError> {
+        let disabled = self.reader.disabled_sinks().await?;
+        let disabled = disabled.into_iter().map(|(receiver, sink, said)| ((receiver, sink), said)).collect();
+        let quiet = Quiet::default();
+        let desk = Desk {
+            directory: &self.directory,
+            routes: &self.policy.routes,
+            public_url: self.policy.public_url.as_deref(),
+            disabled: &disabled,
+            quiet: &quiet,
+            now,
+        };
+        let mut plan = Plan::default();
+        let (rows, mut facts) = self.reader.outbox(ROWS).await?;
+        desk.route(&rows, &facts, &mut plan);
+        // Those that are left are looked at as soon as this plan is on disk.
+        let more = (rows.len() == ROWS as usize).then_some(now);
+        let (groups, known) = self.groups(&plan, now).await?;
+        facts.extend(known);
+        let mut wakes = vec![more, self.reader.next_group_due().await?.map(Timestamp).filter(|at| *at > now)];
+        for file in &groups {
+            wakes.push(desk.decide(file, &facts, &mut plan));
+        }
+        wakes.push(self.dead(&desk, &mut plan).await?);
+        wakes.push(self.heartbeat(&desk, &mut plan).await?);
+        // What is told at once need not be written as waiting first.
+        let told: Vec<(&str, &str, i64)> = plan
+            .groups
+            .iter()
+            .flat_map(|group| {
+                group.transitions.iter().map(|row| (group.receiver.as_str(), group.group_key.as_str(), *row))
+            })
+            .collect();
+        let told: std::collections::HashSet<_> = told.into_iter().collect();
+        plan.pending
+            .retain(|row| !told.contains(&(row.receiver.as_str(), row.group_key.as_str(), row.transition)));
+        Ok((plan, wakes.into_iter().flatten().min()))
+    }
+
+    /// The groups to decide over, with what the plan adds to them.
+    async fn groups(
+        &self,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<(Vec<GroupFile>, HashMap<String, AlertFacts>), ReadError> {
+        let mut keys: Vec<(String, String)> =
+            plan.pending.iter().map(|row| (row.receiver.clone(), row.group_key.clone())).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (mut groups, facts) = self.reader.groups(&keys, now.0).await?;
+        let places: HashMap<(String, String), usize> = groups
+            .iter()
+            .enumerate()
+            .map(|(place, file)| ((file.receiver.clone(), file.group_key.clone()), place))
+            .collect();
+        for row in &plan.pending {
+            if let Some(place) = places.get(&(row.receiver.clone(), row.group_key.clone())) {
+                groups[*place].pending.push(row.clone());
+            }
+        }
+        Ok((groups, facts))
+    }
+
+    /// Tells the operator of deliveries that were given up, several at once; never of those to the operator.
+    async fn dead(&self, desk: &Desk<'_>, plan: &mut Plan) -> Result<Option<Timestamp>, ReadError> {
+        let rows = self.reader.untold_dead(DEAD).await?;
+        let operator = self.policy.operator.as_deref();
+        let (about, own): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| operator.is_some_and(|operator| operator != row.receiver));
+        plan.dead_told.extend(own.into_iter().map(|row| row.id));
+        let (Some(operator), false) = (operator, about.is_empty()) else { return Ok(None) };
+        let last = self.reader.told_at(operator, DEAD_GROUP).await?.map(Timestamp);
+        if let Some(next) = last.map(|last| last + DEAD_INTERVAL).filter(|next| *next > desk.now) {
+            return Ok(Some(next));
+        }
+        let id = fresh_id('n', desk.now);
+        let message = letter::dead(&desk.envelope(&id, operator, DEAD_GROUP), &about);
+        plan.notifications.push(desk.post(NotificationKind::Operator, &message, Vec::new()));
+        plan.groups.push(told_at(operator, DEAD_GROUP, DEAD_INTERVAL, desk.now));
+        plan.dead_told.extend(about.into_iter().map(|row| row.id));
+        Ok(None)
+    }
+
+    async fn heartbeat(&self, desk: &Desk<'_>, plan: &mut Plan) -> Result<Option<Timestamp>, ReadError> {
+        let Some((receiver, every)) = &self.policy.heartbeat else { return Ok(None) };
+        let last = self.reader.told_at(receiver, HEARTBEAT_GROUP).await?.map(Timestamp);
+        if let Some(next) = last.map(|last| last + *every).filter(|next| *next > desk.now) {
+            return Ok(Some(next));
+        }
+        let id = fresh_id('n', desk.now);
+        let message = letter::heartbeat(&desk.envelope(&id, receiver, HEARTBEAT_GROUP));
+        plan.notifications.push(desk.post(NotificationKind::Heartbeat, &message, Vec::new()));
+        plan.groups.push(told_at(receiver, HEARTBEAT_GROUP, *every, desk.now));
+        Ok(Some(desk.now + *every))
+    }
+}
+
+fn told_at(receiver: &str, group_key: &str, every: i64, now: Timestamp) -> GroupTold {
+    GroupTold {
+        receiver: receiver.to_owned(),
+        group_key: group_key.to_owned(),
+        transitions: Vec::new(),
+        joined: Vec::new(),
+        left: Vec::new(),
+        memory: Some(GroupMemory { notified_at: now.0, interval_ms: every, repeat_ms: every, due_at: None }),
+    }
+}
+
+/// What the planner's task is wired to.
+pub struct PlannerTask {
+    pub planner: Planner,
+    pub clock: Arc<dyn Clock>,
+    pub door: mpsc::Sender<Asked>,
+    /// Rung by whoever has committed a change of an alert.
+    pub changed: Arc<Notify>,
+    /// Rung for the dispatcher when there is something to send.
+    pub posted: Arc<Notify>,
+    pub shutdown: watch::Receiver<bool>,
+}
+
+impl PlannerTask {
+    /// Plans until shutdown.
+    pub async fn run(mut self) {
+        loop {
+            let sleep = self.look().await;
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+                _ = self.shutdown.wait_for(|stop| *stop) => return,
+            }
+            if *self.shutdown.borrow() {
+                return;
+            }
+        }
+    }
+
+    /// One look; the answer is how long to sleep if nobody rings.
+    async fn look(&self) -> Duration {
+        let now = self.clock.now();
+        let (plan, wake) = match self.planner.plan(now).await {
+            Ok(planned) => planned,
+            Err(error) => {
+                tracing::warn!(error = %error, "who is to be told cannot be read; it is tried again");
+                return RETRY;
+            }
+        };
+        let posts = !plan.notifications.is_empty();
+        if !plan.is_empty() {
+            match door::ask(&self.door, Action::Notify(plan)).await {
+                Ok(_) => {}
+                // The writer says what is wrong.
+                Err(Unanswered::NotNow(_)) => return RETRY,
+                Err(Unanswered::Gone) => return LONGEST_SLEEP,
+            }
+        }
+        if posts {
+            self.posted.notify_one();
+        }
+        let until = wake.map_or(i64::MAX, |at| (at - now).max(0));
+        Duration::from_millis(u64::try_from(until).unwrap_or(0)).min(LONGEST_SLEEP)
+    }
+}
