@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::notice::AttemptOutcome;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
-use crate::store::notify::Next;
+use crate::store::deliveries::Next;
 
 use super::sink::Answer;
 

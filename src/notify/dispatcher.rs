@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::metrics::Metrics;
 use crate::pipeline::action::{Action, Asked, Done};
 use crate::pipeline::message::Envelope;
-use crate::store::notify::{Claimed, Next, Reported, Room};
+use crate::store::deliveries::{Claimed, Next, Reported, Room};
 use crate::store::read::{ReadError, Reader};
 
 use super::directory::Directory;
@@ -175,7 +175,14 @@ impl Dispatcher {
                     tracing::info!(delivery.id = delivery, receiver, sink, status, detail, again_at = %at, "not delivered yet");
                 }
                 Next::Dead => {
-                    tracing::error!(delivery.id = delivery, receiver, sink, status, detail, "a message was given up; see /api/v1/deliveries?state=dead");
+                    tracing::error!(
+                        delivery.id = delivery,
+                        receiver,
+                        sink,
+                        status,
+                        detail,
+                        "a message was given up; see /api/v1/deliveries?state=dead"
+                    );
                 }
             }
         }

@@ -23,12 +23,9 @@ pub struct Envelope<'a> {
 
 /// A message about alerts, each with what happened to it.
 #[must_use]
-pub fn alerts(
-    envelope: &Envelope<'_>,
-    kind: NotificationKind,
-    changes: &[(&AlertFacts, TransitionKind)],
-) -> Message {
-    let mut items: Vec<Item> = changes.iter().map(|(facts, change)| item(facts, *change, envelope.public_url)).collect();
+pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&AlertFacts, TransitionKind)]) -> Message {
+    let mut items: Vec<Item> =
+        changes.iter().map(|(facts, change)| item(facts, *change, envelope.public_url)).collect();
     items.sort_by(|a, b| (rank(&a.severity), a.starts_at, &a.alert).cmp(&(rank(&b.severity), b.starts_at, &b.alert)));
     let count = items.len();
     items.truncate(LISTED);

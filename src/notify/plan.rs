@@ -27,7 +27,6 @@ pub struct Quiet {
 /// What a plan is made with.
 pub struct Desk<'a> {
     pub directory: &'a Directory,
-    pub routes: &'a [Route],
     pub public_url: Option<&'a str>,
     /// (receiver, sink) that said that they are no more, and what they said.
     pub disabled: &'a HashMap<(String, String), String>,
@@ -49,35 +48,30 @@ pub fn labels(facts: &AlertFacts) -> Labels {
     }
 }
 
-impl Desk<'_> {
-    /// Gives each outbox row to those who hear of it. A row that nobody hears of is settled all the same.
-    pub fn route(&self, rows: &[OutboxRow], facts: &HashMap<String, AlertFacts>, plan: &mut Plan) {
-        for row in rows {
-            plan.routed.push(row.id);
-            let Some(facts) = facts.get(&row.alert) else { continue };
-            for hearing in route::receivers(self.routes, &labels(facts)) {
-                plan.pending.push(PendingRow {
-                    receiver: hearing.receiver,
-                    group_key: hearing.group_key,
-                    transition: row.transition,
-                    alert: row.alert.clone(),
-                    kind: row.kind.clone(),
-                    created_at: row.created_at,
-                    wait_ms: hearing.wait,
-                    interval_ms: hearing.interval,
-                    repeat_ms: hearing.repeat,
-                });
-            }
+/// Gives each outbox row to those who hear of it. A row that nobody hears of is settled all the same.
+pub fn route(routes: &[Route], rows: &[OutboxRow], facts: &HashMap<String, AlertFacts>, plan: &mut Plan) {
+    for row in rows {
+        plan.routed.push(row.id);
+        let Some(facts) = facts.get(&row.alert) else { continue };
+        for hearing in route::receivers(routes, &labels(facts)) {
+            plan.pending.push(PendingRow {
+                receiver: hearing.receiver,
+                group_key: hearing.group_key,
+                transition: row.transition,
+                alert: row.alert.clone(),
+                kind: row.kind.clone(),
+                created_at: row.created_at,
+                wait_ms: hearing.wait,
+                interval_ms: hearing.interval,
+                repeat_ms: hearing.repeat,
+            });
         }
     }
+}
 
+impl Desk<'_> {
     /// Decides over one group; the answer is when to ask again, should nothing happen before.
-    pub fn decide(
-        &self,
-        file: &GroupFile,
-        facts: &HashMap<String, AlertFacts>,
-        plan: &mut Plan,
-    ) -> Option<Timestamp> {
+    pub fn decide(&self, file: &GroupFile, facts: &HashMap<String, AlertFacts>, plan: &mut Plan) -> Option<Timestamp> {
         let (waiting, held) = self.waiting(file, facts);
         let pending: Vec<Pending> = waiting.iter().filter_map(|row| pending(row)).collect();
         let mut told: Vec<Told> = file
@@ -152,9 +146,10 @@ impl Desk<'_> {
     fn hushed(&self, file: &GroupFile, facts: &HashMap<String, AlertFacts>) -> Vec<i64> {
         let over = |alert: &str| facts.get(alert).is_none_or(|facts| facts.state != "firing");
         let known = |alert: &str| file.members.iter().any(|member| member.alert == alert);
-        let hushed = file.pending.iter().filter(|row| {
-            self.quiet.silenced.contains_key(&row.alert) && over(&row.alert) && !known(&row.alert)
-        });
+        let hushed = file
+            .pending
+            .iter()
+            .filter(|row| self.quiet.silenced.contains_key(&row.alert) && over(&row.alert) && !known(&row.alert));
         hushed.map(|row| row.transition).collect()
     }
 

@@ -12,13 +12,13 @@ use crate::domain::notice::NotificationKind;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::pipeline::action::{Action, Asked};
 use crate::store::notify::{GroupMemory, GroupTold, Plan};
-use crate::store::read::notify::{AlertFacts, GroupFile};
+use crate::store::read::notify::{AlertFacts, DeadRow, GroupFile};
 use crate::store::read::{ReadError, Reader};
 
 use super::directory::Directory;
 use super::door::{self, Unanswered};
 use super::letter;
-use super::plan::{Desk, Quiet, fresh_id};
+use super::plan::{self, Desk, Quiet};
 use super::route::Route;
 
 /// Outbox rows that one look takes: as many as a batch has messages.
@@ -68,38 +68,26 @@ impl Planner {
         let disabled = self.reader.disabled_sinks().await?;
         let disabled = disabled.into_iter().map(|(receiver, sink, said)| ((receiver, sink), said)).collect();
         let quiet = Quiet::default();
-        let desk = Desk {
-            directory: &self.directory,
-            routes: &self.policy.routes,
-            public_url: self.policy.public_url.as_deref(),
-            disabled: &disabled,
-            quiet: &quiet,
-            now,
-        };
-        let mut plan = Plan::default();
         let (rows, mut facts) = self.reader.outbox(ROWS).await?;
-        desk.route(&rows, &facts, &mut plan);
-        // Those that are left are looked at as soon as this plan is on disk.
-        let more = (rows.len() == ROWS as usize).then_some(now);
+        let mut plan = Plan::default();
+        let routes = &self.policy.routes;
+        plan::route(routes, &rows, &facts, &mut plan);
         let (groups, known) = self.groups(&plan, now).await?;
         facts.extend(known);
-        let mut wakes = vec![more, self.reader.next_group_due().await?.map(Timestamp).filter(|at| *at > now)];
+        // Rows that are left are looked at as soon as this plan is on disk.
+        let more = (rows.len() == ROWS as usize).then_some(now);
+        let due = self.reader.next_group_due().await?.map(Timestamp).filter(|at| *at > now);
+        let own = self.own_affairs().await?;
+
+        let public_url = self.policy.public_url.as_deref();
+        let desk = Desk { directory: &self.directory, public_url, disabled: &disabled, quiet: &quiet, now };
+        let mut wakes = vec![more, due];
         for file in &groups {
             wakes.push(desk.decide(file, &facts, &mut plan));
         }
-        wakes.push(self.dead(&desk, &mut plan).await?);
-        wakes.push(self.heartbeat(&desk, &mut plan).await?);
-        // What is told at once need not be written as waiting first.
-        let told: Vec<(&str, &str, i64)> = plan
-            .groups
-            .iter()
-            .flat_map(|group| {
-                group.transitions.iter().map(|row| (group.receiver.as_str(), group.group_key.as_str(), *row))
-            })
-            .collect();
-        let told: std::collections::HashSet<_> = told.into_iter().collect();
-        plan.pending
-            .retain(|row| !told.contains(&(row.receiver.as_str(), row.group_key.as_str(), row.transition)));
+        wakes.push(self.dead(&desk, own.dead, own.dead_at, &mut plan));
+        wakes.push(self.heartbeat(&desk, own.heartbeat_at, &mut plan));
+        plan.skip_what_is_told();
         Ok((plan, wakes.into_iter().flatten().min()))
     }
 
@@ -127,38 +115,55 @@ impl Planner {
         Ok((groups, facts))
     }
 
+    async fn own_affairs(&self) -> Result<OwnAffairs, ReadError> {
+        let dead_at = match &self.policy.operator {
+            Some(operator) => self.reader.told_at(operator, DEAD_GROUP).await?,
+            None => None,
+        };
+        let heartbeat_at = match &self.policy.heartbeat {
+            Some((receiver, _)) => self.reader.told_at(receiver, HEARTBEAT_GROUP).await?,
+            None => None,
+        };
+        let dead = self.reader.untold_dead(DEAD).await?;
+        Ok(OwnAffairs { dead, dead_at: dead_at.map(Timestamp), heartbeat_at: heartbeat_at.map(Timestamp) })
+    }
+
     /// Tells the operator of deliveries that were given up, several at once; never of those to the operator.
-    async fn dead(&self, desk: &Desk<'_>, plan: &mut Plan) -> Result<Option<Timestamp>, ReadError> {
-        let rows = self.reader.untold_dead(DEAD).await?;
+    fn dead(&self, desk: &Desk<'_>, rows: Vec<DeadRow>, last: Option<Timestamp>, plan: &mut Plan) -> Option<Timestamp> {
         let operator = self.policy.operator.as_deref();
         let (about, own): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| operator.is_some_and(|operator| operator != row.receiver));
         plan.dead_told.extend(own.into_iter().map(|row| row.id));
-        let (Some(operator), false) = (operator, about.is_empty()) else { return Ok(None) };
-        let last = self.reader.told_at(operator, DEAD_GROUP).await?.map(Timestamp);
+        let operator = operator.filter(|_| !about.is_empty())?;
         if let Some(next) = last.map(|last| last + DEAD_INTERVAL).filter(|next| *next > desk.now) {
-            return Ok(Some(next));
+            return Some(next);
         }
-        let id = fresh_id('n', desk.now);
+        let id = plan::fresh_id('n', desk.now);
         let message = letter::dead(&desk.envelope(&id, operator, DEAD_GROUP), &about);
         plan.notifications.push(desk.post(NotificationKind::Operator, &message, Vec::new()));
         plan.groups.push(told_at(operator, DEAD_GROUP, DEAD_INTERVAL, desk.now));
         plan.dead_told.extend(about.into_iter().map(|row| row.id));
-        Ok(None)
+        None
     }
 
-    async fn heartbeat(&self, desk: &Desk<'_>, plan: &mut Plan) -> Result<Option<Timestamp>, ReadError> {
-        let Some((receiver, every)) = &self.policy.heartbeat else { return Ok(None) };
-        let last = self.reader.told_at(receiver, HEARTBEAT_GROUP).await?.map(Timestamp);
+    fn heartbeat(&self, desk: &Desk<'_>, last: Option<Timestamp>, plan: &mut Plan) -> Option<Timestamp> {
+        let (receiver, every) = self.policy.heartbeat.as_ref()?;
         if let Some(next) = last.map(|last| last + *every).filter(|next| *next > desk.now) {
-            return Ok(Some(next));
+            return Some(next);
         }
-        let id = fresh_id('n', desk.now);
+        let id = plan::fresh_id('n', desk.now);
         let message = letter::heartbeat(&desk.envelope(&id, receiver, HEARTBEAT_GROUP));
         plan.notifications.push(desk.post(NotificationKind::Heartbeat, &message, Vec::new()));
         plan.groups.push(told_at(receiver, HEARTBEAT_GROUP, *every, desk.now));
-        Ok(Some(desk.now + *every))
+        Some(desk.now + *every)
     }
+}
+
+/// What liftwatch has to say of itself, and when it did so last.
+struct OwnAffairs {
+    dead: Vec<DeadRow>,
+    dead_at: Option<Timestamp>,
+    heartbeat_at: Option<Timestamp>,
 }
 
 fn told_at(receiver: &str, group_key: &str, every: i64, now: Timestamp) -> GroupTold {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::notice::NotificationKind;
 use crate::domain::time::{SECOND, Timestamp};
-use crate::store::notify::{Claimed, Next, Reported};
+use crate::store::deliveries::{Claimed, Next, Reported};
 
 use super::backoff::{self, Standing};
 use super::directory::{Directory, Receiver};
@@ -88,11 +88,9 @@ pub async fn attempt(claimed: &[Claimed], directory: &Directory, now: Timestamp)
     let parcel = Parcel { key: &first.id, attempt: first.attempts + 1, message: &message, text: &text, now };
     match tokio::time::timeout(LONGEST, way.sink.send(parcel)).await {
         Ok(answer) => answer,
-        Err(_) => Answer::Retry {
-            status: None,
-            detail: format!("no answer within {} s", LONGEST.as_secs()),
-            after: None,
-        },
+        Err(_) => {
+            Answer::Retry { status: None, detail: format!("no answer within {} s", LONGEST.as_secs()), after: None }
+        }
     }
 }
 

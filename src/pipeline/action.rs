@@ -6,8 +6,9 @@ use crate::domain::event::{Event, EventType, Origin};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
+use crate::store::deliveries::{Claimed, Reported, Room};
 use crate::store::error::StoreError;
-use crate::store::notify::{Claimed, Plan, Reported, Room};
+use crate::store::notify::Plan;
 
 use super::Pipeline;
 use super::message::Outcome;

@@ -2,8 +2,9 @@
 
 use crate::domain::notice::DeliveryState;
 use crate::domain::time::Timestamp;
+use crate::store::deliveries::{Reported, Room};
 use crate::store::error::StoreError;
-use crate::store::notify::{Plan, Reported, Room};
+use crate::store::notify::Plan;
 
 use super::Pipeline;
 use super::action::Done;

@@ -20,6 +20,8 @@ pub mod alerts;
 
 pub mod notify;
 
+pub mod deliveries;
+
 pub mod refused;
 
 pub mod live;

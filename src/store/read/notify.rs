@@ -95,7 +95,8 @@ impl Reader {
         let find = "select o.id, o.transition, t.kind, o.created_at, t.alert from outbox o \
              join alert_transition t on t.id = o.transition order by o.id limit $1";
         let rows: Vec<OutboxRow> = sqlx::query_as(find).bind(limit).fetch_all(&mut *tx).await?;
-        let facts = facts(tx, rows.iter().map(|row| row.alert.as_str())).await?;
+        let ids = rows.iter().map(|row| row.alert.as_str()).collect();
+        let facts = facts(tx, ids).await?;
         Ok((rows, facts))
     }
 
@@ -120,9 +121,12 @@ impl Reader {
         for (receiver, group_key) in keys {
             groups.push(group(tx, receiver, group_key).await?);
         }
-        let waiting = groups.iter().flat_map(|group| group.pending.iter().map(|row| row.alert.as_str()));
-        let told = groups.iter().flat_map(|group| group.members.iter().map(|row| row.alert.as_str()));
-        let facts = facts(tx, waiting.chain(told)).await?;
+        let mut ids: Vec<&str> = Vec::new();
+        for group in &groups {
+            ids.extend(group.pending.iter().map(|row| row.alert.as_str()));
+            ids.extend(group.members.iter().map(|row| row.alert.as_str()));
+        }
+        let facts = facts(tx, ids).await?;
         Ok((groups, facts))
     }
 
@@ -189,13 +193,14 @@ impl Reader {
         let find = "select distinct t.alert from told_alert t join alert a on a.id = t.alert \
              where t.receiver = $1 and a.state = 'firing' order by t.alert";
         let ids: Vec<String> = sqlx::query_scalar(find).bind(receiver).fetch_all(&mut *tx).await?;
-        let facts = facts(tx, ids.iter().map(String::as_str)).await?;
+        let facts = facts(tx, ids.iter().map(String::as_str).collect()).await?;
         Ok(ids.iter().filter_map(|id| facts.get(id).cloned()).collect())
     }
 }
 
 async fn group(tx: &mut SqliteConnection, receiver: String, group_key: String) -> Result<GroupFile, ReadError> {
-    let told = "select notified_at, interval_ms, repeat_ms, due_at from told_group where receiver = $1 and group_key = $2";
+    let told =
+        "select notified_at, interval_ms, repeat_ms, due_at from told_group where receiver = $1 and group_key = $2";
     let told: Option<(i64, i64, i64, Option<i64>)> =
         sqlx::query_as(told).bind(&receiver).bind(&group_key).fetch_optional(&mut *tx).await?;
     let pending = "select receiver, group_key, transition, alert, kind, created_at, wait_ms, interval_ms, repeat_ms \
@@ -214,11 +219,7 @@ async fn group(tx: &mut SqliteConnection, receiver: String, group_key: String) -
     })
 }
 
-async fn facts(
-    tx: &mut SqliteConnection,
-    alerts: impl Iterator<Item = &str>,
-) -> Result<HashMap<String, AlertFacts>, ReadError> {
-    let mut ids: Vec<&str> = alerts.collect();
+async fn facts(tx: &mut SqliteConnection, mut ids: Vec<&str>) -> Result<HashMap<String, AlertFacts>, ReadError> {
     ids.sort_unstable();
     ids.dedup();
     let rows: Vec<AlertFacts> = sqlx::query_as(FACTS).bind(to_json(&ids)).fetch_all(tx).await?;
