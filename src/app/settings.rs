@@ -12,6 +12,7 @@ use crate::decode::settings::MappingSettings;
 use crate::detect;
 use crate::domain::id::RegionCode;
 use crate::ingest::connection::{self, SessionSettings};
+use crate::notify;
 
 /// What the daemon is told by its file.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub struct Settings {
     pub names: HashMap<RegionCode, String>,
     pub mappings: Vec<MappingSettings>,
     pub rules: detect::Settings,
+    pub notify: notify::settings::Settings,
 }
 
 impl Settings {
@@ -51,6 +53,7 @@ impl Settings {
         if let Err(error) = Decoder::new(&mappings, &codes) {
             document.refuse(&format!("mapping.{}.{}", error.index, error.key), error.problem);
         }
+        let notify = notify::settings::Settings::read(document);
         let names = regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect();
         let sessions: Vec<SessionSettings> = regions.into_iter().map(session).collect();
         // A region that could not be read has no place here, so the places of the others are known only without one.
@@ -70,6 +73,7 @@ impl Settings {
             sessions,
             mappings,
             rules,
+            notify,
         }
     }
 }

@@ -25,3 +25,5 @@ pub mod gap;
 pub mod numbering;
 
 pub mod levels;
+
+pub mod words;

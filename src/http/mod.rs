@@ -22,8 +22,6 @@ pub mod api;
 
 pub mod calendar;
 
-pub mod words;
-
 pub mod phrases;
 
 pub mod pages;

@@ -191,7 +191,7 @@ impl Language {
     /// A code of a closed list in this language; a code that has no word yet is shown as it is.
     #[must_use]
     pub fn word(self, list: &str, code: &str) -> String {
-        match super::words::find(list, code) {
+        match crate::domain::words::find(list, code) {
             Some((zh, en)) => if self == Self::Zh { zh } else { en }.to_owned(),
             None => code.to_owned(),
         }

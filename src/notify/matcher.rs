@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::domain::vocabulary::vocabulary;
 
@@ -174,6 +175,12 @@ impl FromStr for Matcher {
             known: Label::ALL.iter().map(|label| label.as_str()).collect::<Vec<_>>().join(", "),
         })?;
         Self::new(label, op, value(rest[op.as_str().len()..].trim())?)
+    }
+}
+
+impl<'de> Deserialize<'de> for Matcher {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -1,14 +1,40 @@
 //! Telling people: who hears of what, by which way, how often, and the record of it. The outbox is what must be told.
 
+pub mod language;
+
+pub mod period;
+
 pub mod matcher;
 
 pub mod route;
 
 pub mod group;
 
+pub mod expected;
+
+pub mod escalation;
+
 pub mod message;
 
+pub mod wording;
+
+pub mod text;
+
 pub mod sink;
+
+pub mod fill;
+
+pub mod secret;
+
+pub mod guard;
+
+pub mod post;
+
+pub mod sinks;
+
+pub mod receiver;
+
+pub mod settings;
 
 pub mod backoff;
 

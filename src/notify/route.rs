@@ -1,6 +1,11 @@
 //! Who hears of an alert: the routes, from the top, the first that matches unless it says to go on. Pure.
 
+use serde::{Deserialize, Deserializer, de::Error as _};
+
 use super::matcher::{Label, Labels, Matcher, quoted};
+use super::period;
+use crate::domain::time::{HOUR, MINUTE, SECOND};
+use crate::serde_word;
 
 /// A name with at most one placeholder: `maintainer:{maintainer}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,12 @@ impl Name {
     }
 }
 
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// As it is written in the file.
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -80,21 +91,44 @@ impl std::fmt::Display for Name {
     }
 }
 
-/// One `[[route]]`, checked. Times are milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One `[[route]]`. Times are milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Route {
+    /// All of them must be met.
+    #[serde(rename = "match", default)]
     pub matchers: Vec<Matcher>,
     pub receiver: Name,
     /// Alerts whose values of these are the same are told together; without any, all of the route are.
+    #[serde(default, with = "serde_word::many")]
     pub group_by: Vec<Label>,
     /// How long a new group waits for more of its kind before it is told.
+    #[serde(default = "group_wait", deserialize_with = "period::millis")]
     pub group_wait: i64,
     /// The least time between two messages of one group.
+    #[serde(default = "group_interval", deserialize_with = "period::millis")]
     pub group_interval: i64,
     /// After so long without an answer a group that still fires is told again.
+    #[serde(default = "repeat_interval", deserialize_with = "period::millis")]
     pub repeat_interval: i64,
     /// Whether the routes below are asked too.
+    #[serde(rename = "continue", default)]
     pub continues: bool,
+}
+
+/// Ours: a power cut shows itself within seconds, and its first message must be out within ten.
+const fn group_wait() -> i64 {
+    5 * SECOND
+}
+
+/// Alertmanager's default.
+const fn group_interval() -> i64 {
+    5 * MINUTE
+}
+
+/// Alertmanager's default.
+const fn repeat_interval() -> i64 {
+    4 * HOUR
 }
 
 /// Somebody hears of an alert, and with which others together. Times are milliseconds.

@@ -82,3 +82,21 @@ pub trait Sink: Send + Sync {
         Box::pin(async { Answer::Delivered { status: None } })
     }
 }
+
+/// What is wrong with a sink's settings, or with a file that they name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct SinkError {
+    /// The key inside the sink's section: `url`.
+    pub key: &'static str,
+    /// What is wrong and what would be right. Never holds a secret.
+    pub problem: String,
+}
+
+impl SinkError {
+    /// A problem of one key.
+    #[must_use]
+    pub fn new(key: &'static str, problem: impl Into<String>) -> Self {
+        Self { key, problem: problem.into() }
+    }
+}

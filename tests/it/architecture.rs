@@ -115,7 +115,7 @@ fn each_foreign_crate_has_its_room() {
         [
             "http/pages.rs names sqlx, which belongs to store",
             "pipeline.rs names prometheus, which belongs to metrics",
-            "pipeline.rs names rumqttc, which belongs to ingest, simulate, replay",
+            "pipeline.rs names rumqttc, which belongs to ingest, simulate, replay, notify/sinks/mqtt.rs",
             "simulate/city.rs names rmqtt, which belongs to simulate/broker.rs",
         ]
     );

@@ -68,6 +68,8 @@ mod replay;
 
 mod tls;
 
+mod sinks;
+
 #[cfg(feature = "embedded-broker")]
 mod demo;
 

@@ -11,11 +11,11 @@ use axum::routing::get;
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, FactView, Moment};
 use crate::domain::time::Timestamp;
+use crate::domain::words;
 use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
-use crate::http::words;
 use crate::store::read::alerts::{AlertFile, EvidenceRow};
 
 /// One choice of a filter.
