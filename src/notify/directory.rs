@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::message::Message;
 use super::sink::{Sink, Text};
 
-/// Puts a message into a receiver's words.
-pub type Wording = Box<dyn Fn(&Message) -> Text + Send + Sync>;
+/// Puts a message into a receiver's words, for the delivery of this id.
+pub type Wording = Box<dyn Fn(&Message, &str) -> Text + Send + Sync>;
 
 /// Opens a receiver by its name; `None` where the configuration has none of that name.
 pub type Opening = Box<dyn Fn(&str) -> Option<Receiver> + Send + Sync>;

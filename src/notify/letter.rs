@@ -5,6 +5,7 @@ use crate::domain::notice::NotificationKind;
 use crate::domain::time::Timestamp;
 use crate::store::read::notify::{AlertFacts, DeadRow};
 
+use super::expected::{self, Case};
 use super::message::{Item, LISTED, Message};
 
 /// Deliveries given up that a message names by themselves.
@@ -17,31 +18,46 @@ pub struct Envelope<'a> {
     pub receiver: &'a str,
     pub group: &'a str,
     pub now: Timestamp,
+    pub place: Place<'a>,
+}
+
+/// What messages say of where things are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
     /// Where our pages are, without a slash at its end; `None` where no public address is configured.
     pub public_url: Option<&'a str>,
+    /// Regions that are town ([`expected::on_site`]).
+    pub towns: Option<&'a [String]>,
 }
 
 /// A message about alerts, each with what happened to it.
 #[must_use]
 pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&AlertFacts, TransitionKind)]) -> Message {
-    let mut items: Vec<Item> =
-        changes.iter().map(|(facts, change)| item(facts, *change, envelope.public_url)).collect();
+    let mut items: Vec<Item> = changes.iter().map(|(facts, change)| item(facts, *change, envelope.place)).collect();
     items.sort_by(|a, b| (rank(&a.severity), a.starts_at, &a.alert).cmp(&(rank(&b.severity), b.starts_at, &b.alert)));
     let count = items.len();
     items.truncate(LISTED);
-    let link = envelope.public_url.map(|url| format!("{url}/alerts?state=firing"));
+    let link = envelope.place.public_url.map(|url| format!("{url}/alerts?state=firing"));
     Message { items, count, link, ..bare(envelope, kind) }
 }
 
 /// What one alert is, as a message says it.
 #[must_use]
-pub fn item(facts: &AlertFacts, change: TransitionKind, public_url: Option<&str>) -> Item {
+pub fn item(facts: &AlertFacts, change: TransitionKind, place: Place<'_>) -> Item {
+    let firing = facts.state == "firing";
+    let expected = expected::expected(Case {
+        rule: &facts.rule,
+        severity: &facts.severity,
+        firing,
+        starts_at: Timestamp(facts.starts_at),
+        on_site: expected::on_site(&facts.region, place.towns),
+    });
     Item {
         alert: facts.id.clone(),
         rule: facts.rule.clone(),
         severity: facts.severity.clone(),
         change: change.as_str().to_owned(),
-        firing: facts.state == "firing",
+        firing,
         starts_at: facts.starts_at,
         ends_at: facts.ends_at,
         unit: facts.unit.clone(),
@@ -53,10 +69,10 @@ pub fn item(facts: &AlertFacts, change: TransitionKind, public_url: Option<&str>
         summary_zh: facts.summary_zh.clone(),
         summary_en: facts.summary_en.clone(),
         basis: facts.basis.clone(),
-        expected_zh: String::new(),
-        expected_en: String::new(),
-        expected_by: None,
-        link: public_url.map(|url| format!("{url}/alerts/{}", facts.id)),
+        expected_zh: expected.zh,
+        expected_en: expected.en,
+        expected_by: expected.by.map(|at| at.0),
+        link: place.public_url.map(|url| format!("{url}/alerts/{}", facts.id)),
     }
 }
 
@@ -69,7 +85,7 @@ pub fn dead(envelope: &Envelope<'_>, rows: &[DeadRow]) -> Message {
         .map(|row| format!("{} {} ({}): {}", row.receiver, row.sink, row.id, row.detail.as_deref().unwrap_or("")))
         .collect();
     let named = named.join("; ");
-    let link = envelope.public_url.map(|url| format!("{url}/api/v1/deliveries?state=dead"));
+    let link = envelope.place.public_url.map(|url| format!("{url}/api/v1/deliveries?state=dead"));
     Message {
         count: rows.len(),
         link,

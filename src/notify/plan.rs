@@ -10,7 +10,7 @@ use crate::store::read::notify::{AlertFacts, GroupFile, OutboxRow};
 
 use super::directory::Directory;
 use super::group::{self, Group, Pending, Timing, Told};
-use super::letter::{self, Envelope};
+use super::letter::{self, Envelope, Place};
 use super::matcher::Labels;
 use super::message::Message;
 use super::route::{self, Route};
@@ -27,7 +27,7 @@ pub struct Quiet {
 /// What a plan is made with.
 pub struct Desk<'a> {
     pub directory: &'a Directory,
-    pub public_url: Option<&'a str>,
+    pub place: Place<'a>,
     /// (receiver, sink) that said that they are no more, and what they said.
     pub disabled: &'a HashMap<(String, String), String>,
     pub quiet: &'a Quiet,
@@ -184,7 +184,7 @@ impl Desk<'_> {
     /// To whom, in which group, and when.
     #[must_use]
     pub fn envelope<'e>(&'e self, id: &'e str, receiver: &'e str, group: &'e str) -> Envelope<'e> {
-        Envelope { id, receiver, group, now: self.now, public_url: self.public_url }
+        Envelope { id, receiver, group, now: self.now, place: self.place }
     }
 
     /// Sends a message on every way of its receiver. Where there is none, that is on record as a delivery given up.

@@ -17,7 +17,7 @@ use crate::store::read::{ReadError, Reader};
 
 use super::directory::Directory;
 use super::door::{self, Unanswered};
-use super::letter;
+use super::letter::{self, Place};
 use super::plan::{self, Desk, Quiet};
 use super::route::Route;
 
@@ -46,6 +46,8 @@ pub struct Policy {
     pub routes: Vec<Route>,
     /// Where our pages are, for links; without a slash at its end.
     pub public_url: Option<String>,
+    /// As in [`super::settings::Notify`].
+    pub town_regions: Option<Vec<String>>,
     /// Who hears of deliveries given up.
     pub operator: Option<String>,
     /// Who is told every so many milliseconds that we live.
@@ -79,8 +81,8 @@ impl Planner {
         let due = self.reader.next_group_due().await?.map(Timestamp).filter(|at| *at > now);
         let own = self.own_affairs().await?;
 
-        let public_url = self.policy.public_url.as_deref();
-        let desk = Desk { directory: &self.directory, public_url, disabled: &disabled, quiet: &quiet, now };
+        let place = Place { public_url: self.policy.public_url.as_deref(), towns: self.policy.town_regions.as_deref() };
+        let desk = Desk { directory: &self.directory, place, disabled: &disabled, quiet: &quiet, now };
         let mut wakes = vec![more, due];
         for file in &groups {
             wakes.push(desk.decide(file, &facts, &mut plan));

@@ -9,7 +9,7 @@ use crate::domain::time::{SECOND, Timestamp};
 use crate::store::deliveries::{Claimed, Next, Reported};
 
 use super::backoff::{self, Standing};
-use super::directory::{Directory, Receiver};
+use super::directory::Directory;
 use super::message::{LISTED, Message};
 use super::sink::{Answer, Parcel};
 
@@ -84,7 +84,7 @@ pub async fn attempt(claimed: &[Claimed], directory: &Directory, now: Timestamp)
     let messages: Result<Vec<Message>, _> = claimed.iter().map(|row| serde_json::from_str(&row.body)).collect();
     let Ok(messages) = messages else { return refused("the stored message cannot be read") };
     let message = fold(messages);
-    let text = words(&receiver, &message);
+    let text = (receiver.wording)(&message, &first.id);
     let parcel = Parcel { key: &first.id, attempt: first.attempts + 1, message: &message, text: &text, now };
     match tokio::time::timeout(LONGEST, way.sink.send(parcel)).await {
         Ok(answer) => answer,
@@ -92,10 +92,6 @@ pub async fn attempt(claimed: &[Claimed], directory: &Directory, now: Timestamp)
             Answer::Retry { status: None, detail: format!("no answer within {} s", LONGEST.as_secs()), after: None }
         }
     }
-}
-
-fn words(receiver: &Receiver, message: &Message) -> super::sink::Text {
-    (receiver.wording)(message)
 }
 
 /// Several messages in one: its alerts are theirs, each as it was told last.

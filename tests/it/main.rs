@@ -32,6 +32,8 @@ mod pipeline_scenarios;
 
 mod pipeline_adversary;
 
+mod telling;
+
 mod store;
 
 mod mosquitto;
