@@ -77,6 +77,11 @@ phrases! {
     withdrawn_note: "已撤回：迟到的事实表明条件并未成立", "Withdrawn: a late fact showed that the condition had not held";
     superseded_by: "由此告警取代", "Replaced by";
     transitions: "变更经过", "What happened to it";
+    timeline: "全过程", "The whole story";
+    told_message: "已通知", "Told";
+    told_try: "发送", "Sent";
+    told_received: "已确认收到", "Received";
+    told_escalation: "逾期上报", "Escalated to";
     what: "事项", "What";
     when: "时间", "When";
     details: "详情", "Details";

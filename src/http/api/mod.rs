@@ -8,6 +8,10 @@ pub mod visits;
 
 pub mod alerts;
 
+pub mod timeline;
+
+pub mod deliveries;
+
 pub mod events;
 
 pub mod units;
@@ -28,6 +32,8 @@ use super::handles::Http;
 pub fn routes() -> Router<Arc<Http>> {
     Router::new()
         .merge(alerts::routes())
+        .merge(timeline::routes())
+        .merge(deliveries::routes())
         .merge(events::routes())
         .merge(units::routes())
         .merge(quarantine::routes())

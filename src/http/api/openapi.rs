@@ -17,6 +17,10 @@ use crate::http::handles::Http;
         super::alerts::list,
         super::alerts::one,
         super::alerts::release,
+        super::timeline::one,
+        super::deliveries::list,
+        super::deliveries::one,
+        super::deliveries::resend,
         super::events::list,
         super::units::list,
         super::units::one,
@@ -31,6 +35,7 @@ use crate::http::handles::Http;
     ),
     tags(
         (name = "alerts", description = "what rules concluded, with what proves it"),
+        (name = "deliveries", description = "who was sent what, and how it went"),
         (name = "events", description = "what units told"),
         (name = "units", description = "the registry and what each unit last told"),
         (name = "gaps", description = "event numbers that never came"),

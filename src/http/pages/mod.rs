@@ -4,6 +4,8 @@ pub mod frame;
 
 pub mod show;
 
+pub mod story;
+
 pub mod city;
 
 pub mod alerts;

@@ -4,6 +4,8 @@ pub mod alerts;
 
 pub mod city;
 
+pub mod deliveries;
+
 pub mod events;
 
 pub mod gaps;
@@ -11,6 +13,8 @@ pub mod gaps;
 pub mod gauges;
 
 pub mod notify;
+
+pub mod timeline;
 
 pub mod quarantine;
 
