@@ -213,7 +213,7 @@ impl Document {
             let mut key = inner.clone();
             key.extend(told.missing.clone());
             // A key that was put aside is not missing; the loop ends here, for nothing more can be learned.
-            if told.missing.is_some() && aside.contains(&key) {
+            if told.missing.is_some() && aside.iter().any(|put| put.starts_with(&key)) {
                 return None;
             }
             self.refuse_at(span, path.iter().chain(&key).cloned().collect(), told.message);

@@ -13,7 +13,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::pipeline::action::{Action, Done, ImportReport};
 use crate::registry_csv;
 
-use super::stop;
+use super::{routes, stop};
+
+/// What an operator must know who has written no route.
+const NOBODY: &str = "no [[route]]: alerts are kept and shown, and nobody is told of them";
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -26,11 +29,16 @@ pub struct ServeArgs {
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  liftwatch check --config config/liftwatch.toml")]
+#[command(
+    after_help = "Examples:\n  liftwatch check --config config/liftwatch.toml\n  liftwatch check --config config/liftwatch.toml --routes rule=entrapment severity=critical maintainer=firm-a"
+)]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Says who would be told of an alert with these labels, and why: rule, severity, region, site, maintainer, owner, unit
+    #[arg(long, value_name = "LABEL=VALUE", num_args = 1..)]
+    routes: Vec<String>,
 }
 
 /// What can be imported.
@@ -66,6 +74,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     }
     let stopping = stop::on_signals()?;
     let listener = listen(settings.listen, "[http] listen").await?;
+    if settings.notify.routes.is_empty() {
+        tracing::warn!("{NOBODY}");
+    }
     let store = settings.store.clone();
     let started = |running: app::Running| {
         tracing::info!(http = %running.http, store = %store.display(), "started; without tokens, HTTP serves this machine alone");
@@ -89,13 +100,20 @@ pub async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<
     }
 }
 
-/// Reads a configuration and says "ok".
+/// Reads a configuration and says "ok", or who would be told of an alert.
 ///
 /// # Errors
-/// Every fault of the file.
+/// Every fault of the file; a label that is none.
 pub fn check(args: &CheckArgs) -> anyhow::Result<()> {
-    Settings::load(&args.config)?;
+    let settings = Settings::load(&args.config)?;
+    if !args.routes.is_empty() {
+        print!("{}", routes::told(&settings.notify, &routes::labels(&args.routes)?));
+        return Ok(());
+    }
     println!("ok");
+    if settings.notify.routes.is_empty() {
+        eprintln!("{}: {NOBODY}", args.config.display());
+    }
     Ok(())
 }
 

@@ -4,6 +4,8 @@ pub mod stop;
 
 pub mod daemon;
 
+pub mod routes;
+
 pub mod decode;
 
 pub mod wing;

@@ -1,11 +1,15 @@
 //! `[[receiver]]`: who can be told, and by which sinks; found by a name that a route has filled in.
 
-use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::fill::Values;
+use super::guard::Net;
 use super::language::Language;
 use super::route::Name;
+use super::sink::{Sink, SinkError};
+use super::sinks::{alertmanager, webhook};
 use crate::serde_word;
 
 /// One `[[receiver]]`. Each sink reads its own settings.
@@ -17,19 +21,96 @@ pub struct Receiver {
     /// In which messages are written.
     #[serde(default = "chinese", with = "serde_word::one")]
     pub language: Language,
+    #[serde(default)]
+    pub webhook: Vec<webhook::Settings>,
+    #[serde(default)]
+    pub alertmanager: Vec<alertmanager::Settings>,
 }
 
 fn chinese() -> Language {
     Language::Chinese
 }
 
+/// What a receiver asks of each sink's settings.
+trait Part {
+    /// What can be said of them without opening a file.
+    fn problems(&self) -> Vec<SinkError>;
+
+    /// Makes the sink: fills placeholders in, reads secrets, calls nobody.
+    fn connect(&self, values: &Values, allow_nets: &[Net]) -> Result<Box<dyn Sink>, SinkError>;
+}
+
+impl Part for webhook::Settings {
+    fn problems(&self) -> Vec<SinkError> {
+        self.problems()
+    }
+
+    fn connect(&self, values: &Values, allow_nets: &[Net]) -> Result<Box<dyn Sink>, SinkError> {
+        Ok(Box::new(self.connect(values, allow_nets)?))
+    }
+}
+
+impl Part for alertmanager::Settings {
+    fn problems(&self) -> Vec<SinkError> {
+        self.problems()
+    }
+
+    fn connect(&self, _values: &Values, _allow_nets: &[Net]) -> Result<Box<dyn Sink>, SinkError> {
+        Ok(Box::new(self.connect()?))
+    }
+}
+
+/// Where a sink's settings stand: its kind and its place among those of the kind, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub kind: &'static str,
+    pub position: usize,
+}
+
+/// The sink's name in the record: `webhook-0`.
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.kind, self.position)
+    }
+}
+
 impl Receiver {
-    /// The sinks by their name in the record, which is their kind and their place among those of that kind: `webhook-0`.
+    /// The sinks, in the order in which they are told.
     #[must_use]
-    pub fn sinks(&self) -> Vec<String> {
-        let kinds: [(&str, usize); 0] = [];
-        let named = |(kind, count): (&'static str, usize)| (0..count).map(move |place| format!("{kind}-{place}"));
-        kinds.into_iter().flat_map(named).collect()
+    pub fn sinks(&self) -> Vec<Place> {
+        self.parts().into_iter().map(|(place, _)| place).collect()
+    }
+
+    /// What can be said of the sinks' settings without opening a file.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(Place, SinkError)> {
+        let of_part = |(place, part): (Place, &dyn Part)| part.problems().into_iter().map(move |error| (place, error));
+        self.parts().into_iter().flat_map(of_part).collect()
+    }
+
+    /// Gives every path to `place`, which knows where the configuration stands.
+    pub fn resolve(&mut self, place: &dyn Fn(&Path) -> PathBuf) {
+        self.webhook.iter_mut().for_each(|part| part.resolve(place));
+        self.alertmanager.iter_mut().for_each(|part| part.resolve(place));
+    }
+
+    /// Makes every sink for these values of the placeholder; calls nobody. A sink that cannot be made keeps no other back.
+    #[must_use]
+    pub fn connect(&self, values: &Values, allow_nets: &[Net]) -> Vec<(Place, Result<Box<dyn Sink>, SinkError>)> {
+        self.parts().into_iter().map(|(place, part)| (place, part.connect(values, allow_nets))).collect()
+    }
+
+    fn parts(&self) -> Vec<(Place, &dyn Part)> {
+        let mut parts = Vec::new();
+        gather(&mut parts, "webhook", &self.webhook);
+        gather(&mut parts, "alertmanager", &self.alertmanager);
+        parts
+    }
+}
+
+fn gather<'a, P: Part>(parts: &mut Vec<(Place, &'a dyn Part)>, kind: &'static str, settings: &'a [P]) {
+    for (position, part) in settings.iter().enumerate() {
+        parts.push((Place { kind, position }, part));
     }
 }
 
@@ -37,8 +118,8 @@ impl Receiver {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
     pub receiver: &'a Receiver,
-    /// From the placeholder's name to its value: `maintainer` to the firm. Empty where the name has none.
-    pub values: BTreeMap<String, String>,
+    /// Empty where the name has no placeholder.
+    pub values: Values,
 }
 
 /// Who has this name: a receiver that is called exactly so, or else the first whose placeholder can stand for the rest.

@@ -7,8 +7,11 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::escalation::Ladder;
-use super::receiver::{self, Receiver};
+use super::fill::Values;
+use super::guard::Net;
+use super::receiver::{self, Place, Receiver};
 use super::route::{Name, Route};
+use super::sink::SinkError;
 use super::text::Templates;
 use crate::config::Document;
 
@@ -22,7 +25,7 @@ pub struct Notify {
     pub operator: Option<String>,
     pub heartbeat: Option<Heartbeat>,
     /// Networks inside which a webhook's address may lie.
-    pub allow_nets: Vec<String>,
+    pub allow_nets: Vec<Net>,
     /// The key that signs "received" links; without it messages have none.
     pub secret_file: Option<PathBuf>,
     /// The operator's own templates; each file in it stands for the built-in one of its name.
@@ -61,7 +64,7 @@ impl Settings {
     #[must_use]
     pub fn read(document: &mut Document) -> Self {
         let mut notify: Notify = document.section("notify");
-        let receivers = read_receivers(document);
+        let receivers = read_receivers(document, &notify.allow_nets);
         let whole = document.is_clean();
         check_notify(document, &mut notify);
         let templates = read_templates(document, &mut notify);
@@ -153,10 +156,10 @@ fn read_templates(document: &mut Document, notify: &mut Notify) -> Templates {
     }
 }
 
-fn read_receivers(document: &mut Document) -> Vec<Receiver> {
+fn read_receivers(document: &mut Document, allow_nets: &[Net]) -> Vec<Receiver> {
     let mut names = BTreeSet::new();
     let mut receivers = Vec::new();
-    for (position, receiver) in document.list_at::<Receiver>("receiver") {
+    for (position, mut receiver) in document.list_at::<Receiver>("receiver") {
         let name = receiver.name.to_string();
         if receiver.sinks().is_empty() {
             let message = format!("{name:?} cannot be reached: it has no sink, such as [[receiver.webhook]]");
@@ -166,9 +169,28 @@ fn read_receivers(document: &mut Document) -> Vec<Receiver> {
             document
                 .refuse(&format!("receiver.{position}.name"), format!("{name:?} stands in an earlier [[receiver]]"));
         }
+        receiver.resolve(&|path| document.resolve(path));
+        for (place, error) in sink_problems(&receiver, allow_nets) {
+            let Place { kind, position: sink } = place;
+            document.refuse(&format!("receiver.{position}.{kind}.{sink}.{}", error.key), error.problem);
+        }
         receivers.push(receiver);
     }
     receivers
+}
+
+/// What keeps a sink from being made. Of a receiver with a placeholder, only whether its placeholders are known: the
+/// files of firms that are not in the registry yet may be missing.
+fn sink_problems(receiver: &Receiver, allow_nets: &[Net]) -> Vec<(Place, SinkError)> {
+    let problems = receiver.problems();
+    if !problems.is_empty() {
+        return problems;
+    }
+    let label = receiver.name.label();
+    let values: Values = label.map(|label| (label.to_string(), "x".to_owned())).into_iter().collect();
+    let made = receiver.connect(&values, allow_nets).into_iter();
+    let failed = made.filter_map(|(place, made)| Some((place, made.err()?)));
+    failed.filter(|(_, error)| label.is_none() || error.problem.contains("stands for nothing here")).collect()
 }
 
 /// The receivers that `[notify]` names are told by themselves, without an alert that could fill a placeholder.

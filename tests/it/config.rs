@@ -1,5 +1,6 @@
 //! The configuration: a folder of bad files each with its exact message, and the shipped file against the defaults.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use liftwatch::app;
@@ -8,6 +9,12 @@ use liftwatch::config::sections::{Display, Http, Region, Settings, Store};
 use liftwatch::config::{ConfigError, Document};
 use liftwatch::decode::settings::MappingSettings;
 use liftwatch::detect;
+use liftwatch::notify;
+use liftwatch::notify::escalation::Ladder;
+use liftwatch::notify::receiver::{self, Receiver};
+use liftwatch::notify::route::Route;
+use liftwatch::notify::settings::Notify;
+use liftwatch::notify::sinks::{alertmanager, webhook};
 
 fn here(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -15,6 +22,8 @@ fn here(relative: &str) -> PathBuf {
 
 /// Reads a file as the daemon does.
 fn read_all(mut document: Document) -> Result<app::settings::Settings, ConfigError> {
+    // Of a second installation nothing comes; a sink's client wants one.
+    let _already = rustls::crypto::ring::default_provider().install_default();
     let settings = app::settings::Settings::read(&mut document);
     document.finish().map(|()| settings)
 }
@@ -24,6 +33,7 @@ fn read(mut document: Document) -> Result<Settings, ConfigError> {
     let settings = Settings::read(&mut document);
     let _: toml::Table = document.section("rules");
     let _: Vec<toml::Table> = document.list("mapping");
+    let _ = notify::settings::Settings::read(&mut document);
     document.finish().map(|()| settings)
 }
 
@@ -76,15 +86,21 @@ where
 /// Every key that `T` knows stands in the shipped file, in use or as `#key = …`.
 fn assert_keys_shown<T: serde::de::DeserializeOwned>(name: &str) {
     let all: toml::Table = uncommented().parse().unwrap();
-    let mut value = &toml::Value::Table(all);
+    let mut found = vec![toml::Value::Table(all)];
     for step in name.split('.') {
-        value = value.get(step).unwrap_or_else(|| panic!("no [{name}] in config/liftwatch.toml"));
+        found = found.iter().flat_map(entries).filter_map(|value| value.get(step).cloned()).collect();
     }
-    let section = value.get(0).unwrap_or(value).as_table().unwrap();
-    let shown: Vec<&String> = section.keys().collect();
+    let sections: Vec<toml::Value> = found.iter().flat_map(entries).collect();
+    let shown: BTreeSet<&String> =
+        sections.iter().filter_map(toml::Value::as_table).flat_map(toml::Table::keys).collect();
     for key in keys_of::<T>() {
-        assert!(section.contains_key(&key), "config/liftwatch.toml does not show {name}.{key}; it shows {shown:?}");
+        assert!(shown.contains(&key), "config/liftwatch.toml does not show {name}.{key}; it shows {shown:?}");
     }
+}
+
+/// A section itself, or every `[[…]]` of a list of them.
+fn entries(value: &toml::Value) -> Vec<toml::Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
 
 /// The shipped file with every `#key = …` in use.
@@ -133,6 +149,55 @@ fn the_shipped_file_is_good_and_shows_the_defaults() {
     let least = parse("[[region]]\ncode = \"350582\"\nname = \"晋江\"\nbroker = \"mqtt://127.0.0.1\"").unwrap();
     assert_eq!(shipped.regions, least.regions);
     assert_keys_shown::<Region>("region");
+    section_equals_default::<Notify>("notify");
+    assert_keys_shown::<Receiver>("receiver");
+    assert_keys_shown::<webhook::Settings>("receiver.webhook");
+    assert_keys_shown::<alertmanager::Settings>("receiver.alertmanager");
+    assert_keys_shown::<Route>("route");
+    assert_keys_shown::<Ladder>("escalation");
+}
+
+/// What the shipped file shows of telling people is an example with every key: put to use, the daemon takes it.
+#[test]
+fn the_shipped_receivers_and_routes_work_when_they_are_put_to_use() {
+    let text = uncommented();
+    let example = &text[text.find("\n[notify]").unwrap()..text.find("\n[[mapping]]").unwrap()];
+    let folder = tempfile::tempdir().unwrap();
+    for (file, bytes) in [("notify.key", &[7; 32][..]), ("alertmanager.password", b"p")] {
+        std::fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("templates")).unwrap();
+    // No authority of the test's own is needed: the one key that both sinks have is left out.
+    let example = example.replace("ca_file = \"ca.pem\"\n", "");
+    let settings = read_all(Document::parse(&folder.path().join("liftwatch.toml"), example).unwrap()).unwrap().notify;
+    assert_eq!(settings.key(), Ok(Some(vec![7; 32])));
+    assert_eq!(settings.notify.public_url.as_deref(), Some("https://lifts.example"));
+    let names: Vec<String> = settings.receivers.iter().map(|receiver| receiver.name.to_string()).collect();
+    assert_eq!(names, ["duty", "maintainer:{maintainer}"]);
+    let shown = Route { matchers: Vec::new(), ..settings.routes[0].clone() };
+    let least: Route = toml::from_str("receiver = \"maintainer:{maintainer}\"\ngroup_by = [\"site\"]").unwrap();
+    assert_eq!(shown, least, "what is shown is the default");
+    assert_eq!(settings.ladders[0].steps.len(), 2);
+}
+
+#[test]
+fn a_receiver_that_is_called_exactly_so_goes_before_one_with_a_placeholder() {
+    let sink = "[[receiver.alertmanager]]\nurls = [\"http://127.0.0.1:1\"]\n";
+    let names = ["firm:{maintainer}", "firm:b", "{site}"];
+    let text: String = names.iter().map(|name| format!("[[receiver]]\nname = \"{name}\"\n{sink}")).collect();
+    let settings = read_all(Document::parse(Path::new("x.toml"), text).unwrap()).unwrap().notify;
+    for (asked, name, value) in [
+        ("firm:a", "firm:{maintainer}", Some(("maintainer", "a"))),
+        ("firm:b", "firm:b", None),
+        ("firm:", "{site}", Some(("site", "firm:"))),
+        ("other", "{site}", Some(("site", "other"))),
+    ] {
+        let found = receiver::find(&settings.receivers, asked).unwrap();
+        assert_eq!(found.receiver.name.to_string(), name, "{asked}");
+        let values = value.map(|(label, value)| (label.to_owned(), value.to_owned())).into_iter().collect();
+        assert_eq!(found.values, values, "{asked}");
+    }
+    assert_eq!(receiver::find(&settings.receivers[..2], "other"), None);
 }
 
 /// The mapping that the shipped file shows is an example with every key: with its `#` taken away, the daemon takes it.

@@ -12,6 +12,10 @@ mod notify_routes;
 
 mod notify_groups;
 
+mod notify_ladder;
+
+mod notify_text;
+
 mod registry_csv;
 
 mod decode_cases;
