@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify as Bell, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::domain::time::MINUTE;
 use crate::metrics::Metrics;
 use crate::notify::directory::Directory;
 use crate::notify::dispatcher::Dispatcher;
 use crate::notify::planner::{Planner, PlannerTask, Policy};
+use crate::notify::settings::Notify;
 use crate::pipeline::action::Asked;
 use crate::pipeline::message::Envelope;
 use crate::store::read::Reader;
@@ -23,7 +25,7 @@ pub struct Telling {
     pub metrics: Arc<Metrics>,
     pub door: mpsc::Sender<Asked>,
     /// Rung by the writer when it has committed a change of an alert.
-    pub changed: Arc<Notify>,
+    pub changed: Arc<Bell>,
     /// Keeps the writer until the last report is on disk.
     pub writer: mpsc::Sender<Envelope>,
     pub stopping: watch::Receiver<bool>,
@@ -33,8 +35,11 @@ impl Telling {
     /// Starts both; the dispatcher's task ends when what it was sending is over and reported.
     #[must_use]
     pub fn start(self, settings: &Settings) -> JoinHandle<()> {
-        let directory = Arc::new(directory(settings));
-        let posted = Arc::new(Notify::new());
+        let directory = Arc::new(Directory::configured(settings.notify.clone(), settings.zone.clone()));
+        if settings.notify.routes.is_empty() {
+            tracing::warn!("no [[route]] is configured: alerts are shown, and nobody is told");
+        }
+        let posted = Arc::new(Bell::new());
         let planner = PlannerTask {
             planner: Planner {
                 reader: self.reader.clone(),
@@ -62,10 +67,13 @@ impl Telling {
     }
 }
 
-fn policy(_settings: &Settings) -> Policy {
-    Policy::default()
-}
-
-fn directory(_settings: &Settings) -> Directory {
-    Directory::new(Box::new(|_| None))
+fn policy(settings: &Settings) -> Policy {
+    let Notify { public_url, operator, heartbeat, town_regions, .. } = settings.notify.notify.clone();
+    Policy {
+        routes: settings.notify.routes.clone(),
+        public_url,
+        town_regions,
+        operator,
+        heartbeat: heartbeat.map(|beat| (beat.receiver, i64::from(beat.every_minutes) * MINUTE)),
+    }
 }

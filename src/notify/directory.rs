@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::tz::TimeZone;
+
 use super::message::Message;
-use super::sink::{Sink, Text};
+use super::receiver;
+use super::settings::Settings;
+use super::sink::{Answer, Parcel, Sending, Sink, Text};
+use super::wording::Look;
 
 /// Puts a message into a receiver's words, for the delivery of this id.
 pub type Wording = Box<dyn Fn(&Message, &str) -> Text + Send + Sync>;
@@ -23,6 +28,22 @@ pub struct Way {
     /// Kind and place, such as `webhook-0`.
     pub label: String,
     pub sink: Box<dyn Sink>,
+}
+
+/// A sink that could not be made, such as for a secret that cannot be read. What is to go by it is tried until it can be.
+struct Unmade {
+    kind: &'static str,
+    problem: String,
+}
+
+impl Sink for Unmade {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn send<'a>(&'a self, _parcel: Parcel<'a>) -> Sending<'a> {
+        Box::pin(async { Answer::Retry { status: None, detail: self.problem.clone(), after: None } })
+    }
 }
 
 impl Receiver {
@@ -46,6 +67,12 @@ impl Directory {
         Self { opening, opened: Mutex::default() }
     }
 
+    /// The receivers of the configuration, which read times in this zone.
+    #[must_use]
+    pub fn configured(settings: Settings, zone: TimeZone) -> Self {
+        Self::new(Box::new(move |name| open(&settings, &zone, name)))
+    }
+
     /// The receiver of this name.
     pub fn get(&self, name: &str) -> Option<Arc<Receiver>> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,4 +83,20 @@ impl Directory {
         opened.insert(name.to_owned(), receiver.clone());
         receiver
     }
+}
+
+fn open(settings: &Settings, zone: &TimeZone, name: &str) -> Option<Receiver> {
+    let receiver::Found { receiver, values } = receiver::find(&settings.receivers, name)?;
+    let made = receiver.connect(&values, &settings.notify.allow_nets).into_iter();
+    let ways = made.map(|(place, made)| Way {
+        label: place.to_string(),
+        sink: made.unwrap_or_else(|error| {
+            tracing::error!(receiver = name, sink = %place, error = %error, "this way to the receiver cannot be used");
+            Box::new(Unmade { kind: place.kind, problem: error.to_string() })
+        }),
+    });
+    let (templates, language, zone) = (settings.templates.clone(), receiver.language, zone.clone());
+    let wording: Wording =
+        Box::new(move |message, _| templates.render(message, Look { language, zone: &zone, received: None }));
+    Some(Receiver { ways: ways.collect(), wording })
 }
