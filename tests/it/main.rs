@@ -68,6 +68,8 @@ mod regions;
 
 mod crash;
 
+mod delivered;
+
 mod cli;
 
 mod replay;
