@@ -71,6 +71,7 @@ fn policy(settings: &Settings) -> Policy {
     let Notify { public_url, operator, heartbeat, town_regions, .. } = settings.notify.notify.clone();
     Policy {
         routes: settings.notify.routes.clone(),
+        ladders: settings.notify.ladders.clone(),
         public_url,
         town_regions,
         operator,

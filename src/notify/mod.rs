@@ -46,6 +46,8 @@ pub mod letter;
 
 pub mod plan;
 
+pub mod ladder;
+
 pub mod planner;
 
 pub mod sending;

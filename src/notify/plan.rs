@@ -1,14 +1,15 @@
 //! What is to be written so that people are told: outbox rows to waiting ones, waiting ones to messages. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::alert::TransitionKind;
 use crate::domain::notice::NotificationKind;
 use crate::domain::time::Timestamp;
 use crate::store::notify::{GroupMemory, GroupTold, NewDelivery, NewNotification, PendingRow, Plan};
-use crate::store::read::notify::{AlertFacts, GroupFile, OutboxRow};
+use crate::store::read::notify::{AlertFacts, GroupFile, Outbox, OutboxRow};
 
 use super::directory::Directory;
+use super::escalation::Ladder;
 use super::group::{self, Group, Pending, Timing, Told};
 use super::letter::{self, Envelope, Place};
 use super::matcher::Labels;
@@ -22,12 +23,15 @@ pub struct Quiet {
     pub silenced: HashMap<String, Timestamp>,
     /// Somebody has it in hand, until then, or without an end.
     pub answered: HashMap<String, Option<Timestamp>>,
+    /// Somebody is on site.
+    pub arrived: HashSet<String>,
 }
 
 /// What a plan is made with.
 pub struct Desk<'a> {
     pub directory: &'a Directory,
     pub place: Place<'a>,
+    pub ladders: &'a [Ladder],
     /// (receiver, sink) that said that they are no more, and what they said.
     pub disabled: &'a HashMap<(String, String), String>,
     pub quiet: &'a Quiet,
@@ -49,10 +53,12 @@ pub fn labels(facts: &AlertFacts) -> Labels {
 }
 
 /// Gives each outbox row to those who hear of it. A row that nobody hears of is settled all the same.
-pub fn route(routes: &[Route], rows: &[OutboxRow], facts: &HashMap<String, AlertFacts>, plan: &mut Plan) {
-    for row in rows {
+pub fn route(routes: &[Route], outbox: &Outbox, plan: &mut Plan) {
+    for row in &outbox.rows {
         plan.routed.push(row.id);
-        let Some(facts) = facts.get(&row.alert) else { continue };
+        let Some(facts) = outbox.facts.get(&row.alert) else { continue };
+        let escalated = outbox.escalated.iter().filter(|(alert, _)| *alert == row.alert);
+        plan.pending.extend(escalated.map(|(_, receiver)| escalated(receiver, row)));
         for hearing in route::receivers(routes, &labels(facts)) {
             plan.pending.push(PendingRow {
                 receiver: hearing.receiver,
@@ -66,6 +72,30 @@ pub fn route(routes: &[Route], rows: &[OutboxRow], facts: &HashMap<String, Alert
                 repeat_ms: hearing.repeat,
             });
         }
+    }
+}
+
+/// Whoever was told by escalation is not reminded: the ladder itself goes on.
+pub const NEVER: i64 = i64::MAX / 4;
+
+/// The group in which a receiver hears of an alert by escalation, and of its end.
+#[must_use]
+pub fn escalation_group(alert: &str) -> String {
+    format!("escalation:{alert}")
+}
+
+/// What has happened to an alert, for somebody who was told of it by escalation.
+fn escalated(receiver: &str, row: &OutboxRow) -> PendingRow {
+    PendingRow {
+        receiver: receiver.to_owned(),
+        group_key: escalation_group(&row.alert),
+        transition: row.transition,
+        alert: row.alert.clone(),
+        kind: row.kind.clone(),
+        created_at: row.created_at,
+        wait_ms: 0,
+        interval_ms: 0,
+        repeat_ms: NEVER,
     }
 }
 
@@ -177,6 +207,10 @@ impl Desk<'_> {
         plan.notifications.push(self.post(kind, &message, alerts));
         for (alert, change) in changes {
             let firing = group::leaves_firing(*change);
+            if let Some(facts) = facts.get(alert).filter(|_| firing && kind == NotificationKind::Alerts) {
+                let since = file.pending.iter().filter(|row| row.alert == *alert).map(|row| row.created_at).max();
+                self.begin_ladder(facts, since.unwrap_or(self.now.0), plan);
+            }
             if firing { &mut result.joined } else { &mut result.left }.push(alert.clone());
         }
     }
@@ -226,7 +260,7 @@ fn timing(file: &GroupFile) -> Timing {
     match (file.pending.last(), file.timing) {
         (Some(row), _) => Timing { wait: row.wait_ms, interval: row.interval_ms, repeat: row.repeat_ms },
         (None, Some((interval, repeat))) => Timing { wait: 0, interval, repeat },
-        (None, None) => Timing { wait: 0, interval: 0, repeat: i64::MAX / 4 },
+        (None, None) => Timing { wait: 0, interval: 0, repeat: NEVER },
     }
 }
 

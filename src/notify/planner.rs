@@ -17,6 +17,7 @@ use crate::store::read::{ReadError, Reader};
 
 use super::directory::Directory;
 use super::door::{self, Unanswered};
+use super::escalation::Ladder;
 use super::letter::{self, Place};
 use super::plan::{self, Desk, Quiet};
 use super::route::Route;
@@ -44,6 +45,8 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     pub routes: Vec<Route>,
+    /// Who is told next when nobody answers.
+    pub ladders: Vec<Ladder>,
     /// Where our pages are, for links; without a slash at its end.
     pub public_url: Option<String>,
     /// As in [`super::settings::Notify`].
@@ -70,22 +73,31 @@ impl Planner {
         let disabled = self.reader.disabled_sinks().await?;
         let disabled = disabled.into_iter().map(|(receiver, sink, said)| ((receiver, sink), said)).collect();
         let quiet = Quiet::default();
-        let (rows, mut facts) = self.reader.outbox(ROWS).await?;
+        let outbox = self.reader.outbox(ROWS).await?;
         let mut plan = Plan::default();
         let routes = &self.policy.routes;
-        plan::route(routes, &rows, &facts, &mut plan);
+        plan::route(routes, &outbox, &mut plan);
+        // Rows that are left are looked at as soon as this plan is on disk.
+        let more = (outbox.rows.len() == ROWS as usize).then_some(now);
+        let mut facts = outbox.facts;
         let (groups, known) = self.groups(&plan, now).await?;
         facts.extend(known);
-        // Rows that are left are looked at as soon as this plan is on disk.
-        let more = (rows.len() == ROWS as usize).then_some(now);
-        let due = self.reader.next_group_due().await?.map(Timestamp).filter(|at| *at > now);
+        let climbers = self.reader.climbers(now.0, ROWS).await?;
+        let due = self.reader.next_look().await?.map(Timestamp).filter(|at| *at > now);
         let own = self.own_affairs().await?;
 
         let place = Place { public_url: self.policy.public_url.as_deref(), towns: self.policy.town_regions.as_deref() };
-        let desk = Desk { directory: &self.directory, place, disabled: &disabled, quiet: &quiet, now };
+        let ladders = &self.policy.ladders;
+        let desk = Desk { directory: &self.directory, place, ladders, disabled: &disabled, quiet: &quiet, now };
         let mut wakes = vec![more, due];
         for file in &groups {
             wakes.push(desk.decide(file, &facts, &mut plan));
+        }
+        for climber in &climbers {
+            wakes.push(desk.climb(climber, &mut plan));
+        }
+        if !plan.ladders.is_empty() {
+            wakes.push(plan.ladders.iter().filter_map(|row| row.due_at).min().map(Timestamp));
         }
         wakes.push(self.dead(&desk, own.dead, own.dead_at, &mut plan));
         wakes.push(self.heartbeat(&desk, own.heartbeat_at, &mut plan));

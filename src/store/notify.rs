@@ -21,6 +21,10 @@ pub struct Plan {
     pub notifications: Vec<NewNotification>,
     /// Steps of escalation that are taken.
     pub escalations: Vec<EscalationRow>,
+    /// Ladders that begin, begin again, or are looked at next at another time.
+    pub ladders: Vec<LadderRow>,
+    /// Alerts whose ladders are over.
+    pub ladders_over: Vec<String>,
     /// Deliveries given up of which the operator has been told, or is not to be.
     pub dead_told: Vec<String>,
 }
@@ -111,9 +115,19 @@ pub struct NewDelivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EscalationRow {
     pub alert: String,
+    pub told_at: i64,
     pub step: i64,
     pub receiver: String,
     pub why: String,
+}
+
+/// A firing alert with a ladder. Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LadderRow {
+    pub alert: String,
+    /// The transition from which its deadlines count; a later one begins the ladder anew.
+    pub told_at: i64,
+    pub due_at: Option<i64>,
 }
 
 impl Change<'_> {
@@ -135,10 +149,21 @@ impl Change<'_> {
         for notification in &plan.notifications {
             self.add_notification(notification, now).await?;
         }
+        self.climb(plan, now).await?;
+        if !plan.dead_told.is_empty() {
+            let mark = "update delivery set dead_told = 1 where id in (select value from json_each($1))";
+            sqlx::query(mark).bind(to_json(&plan.dead_told)).execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn climb(&mut self, plan: &Plan, now: Timestamp) -> Result<(), StoreError> {
         for step in &plan.escalations {
-            let put = "insert or ignore into escalation (alert, step, at, receiver, why) values ($1, $2, $3, $4, $5)";
+            let put = "insert or ignore into escalation (alert, told_at, step, at, receiver, why) \
+                 values ($1, $2, $3, $4, $5, $6)";
             sqlx::query(put)
                 .bind(&step.alert)
+                .bind(step.told_at)
                 .bind(step.step)
                 .bind(now.0)
                 .bind(&step.receiver)
@@ -146,9 +171,19 @@ impl Change<'_> {
                 .execute(&mut *self.transaction)
                 .await?;
         }
-        if !plan.dead_told.is_empty() {
-            let mark = "update delivery set dead_told = 1 where id in (select value from json_each($1))";
-            sqlx::query(mark).bind(to_json(&plan.dead_told)).execute(&mut *self.transaction).await?;
+        for row in &plan.ladders {
+            let put = "insert into ladder (alert, told_at, due_at) values ($1, $2, $3) \
+                 on conflict (alert) do update set told_at = $2, due_at = $3 where told_at <= $2";
+            sqlx::query(put)
+                .bind(&row.alert)
+                .bind(row.told_at)
+                .bind(row.due_at)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        if !plan.ladders_over.is_empty() {
+            let over = "delete from ladder where alert in (select value from json_each($1))";
+            sqlx::query(over).bind(to_json(&plan.ladders_over)).execute(&mut *self.transaction).await?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 mod receivers;
 
+mod escalated;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

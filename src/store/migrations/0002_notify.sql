@@ -122,9 +122,18 @@ create index silence_ends on silence (ends_at);
 -- Steps of the escalation ladder that were taken.
 create table escalation (
     alert text not null,
+    told_at integer not null,            -- the transition from which its deadlines count
     step integer not null,
     at integer not null,
-    receiver text not null,
-    why text not null,
-    primary key (alert, step)
+    receiver text not null,              -- '' where the unit has nobody to tell
+    why text not null,                   -- what was missing: answered | arrived
+    primary key (alert, told_at, step)
 ) without rowid;
+
+-- Firing alerts with a ladder, and when its next step may be due. A row goes when the alert ends.
+create table ladder (
+    alert text primary key,
+    told_at integer not null,
+    due_at integer                       -- null: only another transition or answer can make a step due
+) without rowid;
+create index ladder_due on ladder (due_at) where due_at is not null;

@@ -79,25 +79,46 @@ pub struct LaneRow {
     pub due_at: i64,
 }
 
+/// An alert whose ladder may have a step that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Climber {
+    pub alert: AlertFacts,
+    pub told_at: i64,
+    /// Steps that were taken since.
+    pub taken: Vec<i64>,
+}
+
+/// What is in the outbox.
+#[derive(Debug, Clone, Default)]
+pub struct Outbox {
+    pub rows: Vec<OutboxRow>,
+    pub facts: HashMap<String, AlertFacts>,
+    /// (alert, receiver) that a step of escalation has told.
+    pub escalated: Vec<(String, String)>,
+}
+
 const FACTS: &str = "select a.id, a.rule, a.severity, a.state, a.starts_at, a.ends_at, a.basis, a.summary_zh, \
      a.summary_en, a.unit, coalesce(u.region, '') as region, coalesce(u.site, '') as site, \
      coalesce(u.address, '') as address, coalesce(u.owner, '') as owner, coalesce(u.maintainer, '') as maintainer \
      from json_each($1) j join alert a on a.id = j.value left join unit u on u.id = a.unit";
 
 impl Reader {
-    /// The outbox's oldest rows, and what is known of their alerts.
+    /// The outbox's oldest rows, what is known of their alerts, and who was told of them by escalation.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
-    pub async fn outbox(&self, limit: u32) -> Result<(Vec<OutboxRow>, HashMap<String, AlertFacts>), ReadError> {
+    pub async fn outbox(&self, limit: u32) -> Result<Outbox, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
         let find = "select o.id, o.transition, t.kind, o.created_at, t.alert from outbox o \
              join alert_transition t on t.id = o.transition order by o.id limit $1";
         let rows: Vec<OutboxRow> = sqlx::query_as(find).bind(limit).fetch_all(&mut *tx).await?;
-        let ids = rows.iter().map(|row| row.alert.as_str()).collect();
+        let ids: Vec<&str> = rows.iter().map(|row| row.alert.as_str()).collect();
+        let escalated = "select distinct alert, receiver from escalation \
+             where receiver <> '' and alert in (select value from json_each($1))";
+        let escalated = sqlx::query_as(escalated).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
         let facts = facts(tx, ids).await?;
-        Ok((rows, facts))
+        Ok(Outbox { rows, facts, escalated })
     }
 
     /// The groups that `keys` name, those in which something waits, and those that are due, with their alerts.
@@ -130,6 +151,27 @@ impl Reader {
         Ok((groups, facts))
     }
 
+    /// Alerts whose ladders are due.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn climbers(&self, now: i64, limit: u32) -> Result<Vec<Climber>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let tx = &mut *snapshot.tx;
+        let find = "select alert, told_at from ladder where due_at <= $1 order by due_at limit $2";
+        let rows: Vec<(String, i64)> = sqlx::query_as(find).bind(now).bind(limit).fetch_all(&mut *tx).await?;
+        let mut facts = facts(tx, rows.iter().map(|(alert, _)| alert.as_str()).collect()).await?;
+        let mut climbers = Vec::new();
+        for (alert, told_at) in rows {
+            let taken = "select step from escalation where alert = $1 and told_at = $2";
+            let taken = sqlx::query_scalar(taken).bind(&alert).bind(told_at).fetch_all(&mut *tx).await?;
+            if let Some(alert) = facts.remove(&alert) {
+                climbers.push(Climber { alert, told_at, taken });
+            }
+        }
+        Ok(climbers)
+    }
+
     /// When a group was told last, if it is remembered.
     ///
     /// # Errors
@@ -140,13 +182,14 @@ impl Reader {
         Ok(sqlx::query_scalar(find).bind(receiver).bind(group_key).fetch_optional(&mut *snapshot.tx).await?)
     }
 
-    /// When a group is to be looked at next although nothing happens.
+    /// When a group or a ladder is to be looked at next although nothing happens.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
-    pub async fn next_group_due(&self) -> Result<Option<i64>, ReadError> {
+    pub async fn next_look(&self) -> Result<Option<i64>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        let find = "select min(due_at) from told_group where due_at is not null";
+        let find = "select min(due_at) from (select min(due_at) as due_at from told_group where due_at is not null \
+             union all select min(due_at) from ladder where due_at is not null)";
         Ok(sqlx::query_scalar(find).fetch_one(&mut *snapshot.tx).await?)
     }
 

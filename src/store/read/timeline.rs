@@ -136,7 +136,7 @@ async fn answers(tx: &mut SqliteConnection, alert: &str) -> Result<Vec<Entry>, R
     let answers = "select at, kind, by, note from answer where alert = $1 order by id limit $2";
     let answers: Vec<(i64, String, String, String)> =
         sqlx::query_as(answers).bind(alert).bind(limit()).fetch_all(&mut *tx).await?;
-    let steps = "select at, step, receiver, why from escalation where alert = $1 order by step";
+    let steps = "select at, step, receiver, why from escalation where alert = $1 order by told_at, step";
     let steps: Vec<(i64, i64, String, String)> = sqlx::query_as(steps).bind(alert).fetch_all(&mut *tx).await?;
     let answer = |(at, kind, by, note)| Entry { at, what: What::Answer { kind, by, note } };
     let step = |(at, step, receiver, why)| Entry { at, what: What::Escalation { step, receiver, why } };
