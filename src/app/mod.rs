@@ -20,7 +20,7 @@ use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
-use crate::http::handles::{FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http};
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;
@@ -116,7 +116,6 @@ pub async fn run(
 
     let wiring = Wiring { decoder, clock: Arc::clone(&clock), messages, stopping: stopping.clone() };
     let (mut sessions, committed) = wiring.start_sessions(&settings.sessions, &links);
-    drop(wiring);
     let writer = Writer {
         pipeline,
         clock: Arc::clone(&clock),
@@ -140,6 +139,7 @@ pub async fn run(
         calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
         heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
         firing_series: FIRING_SERIES,
+        answering: Answering::default(),
     };
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
@@ -236,9 +236,9 @@ struct Wiring {
 type Sessions = JoinSet<Result<(), session::SessionError>>;
 
 impl Wiring {
-    /// Starts a session per region; the senders tell each what is on disk.
+    /// Starts a session per region; the senders tell each what is on disk. No way for messages is left but theirs.
     fn start_sessions(
-        &self,
+        self,
         settings: &[SessionSettings],
         links: &[Arc<LinkStatus>],
     ) -> (Sessions, Vec<mpsc::UnboundedSender<Committed>>) {

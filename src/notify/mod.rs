@@ -4,6 +4,12 @@ pub mod matcher;
 
 pub mod route;
 
+pub mod answered;
+
+pub mod silence;
+
+pub mod received;
+
 pub mod message;
 
 pub mod sink;

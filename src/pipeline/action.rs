@@ -9,6 +9,7 @@ use crate::domain::unit::Unit;
 use crate::store::error::StoreError;
 
 use super::Pipeline;
+use super::answers::{Answer, Answered, Received, Silence, Silenced};
 use super::message::Outcome;
 use super::staging::Staging;
 
@@ -22,6 +23,14 @@ pub enum Action {
     ReleasePassengers { unit: UnitId, by: String, reason: String },
     /// The registry's rows, checked: all of them are taken, or none.
     ImportUnits(Vec<Unit>),
+    /// An acknowledgement, a false alarm, an arrival or a note.
+    Answer(Answer),
+    /// The button behind a message's "received" link; until when that acknowledges what the message told.
+    Receive { delivery: String, expires_at: Option<Timestamp> },
+    /// Not to be told for a while.
+    Silence(Silence),
+    /// A silence ends before its time.
+    EndSilence { id: String, by: String },
 }
 
 /// What came of it.
@@ -36,6 +45,9 @@ pub enum Done {
     /// The registry does not have the unit.
     UnknownUnit,
     Imported(ImportReport),
+    Answered(Answered),
+    Received(Received),
+    Silenced(Silenced),
 }
 
 /// How an import changed the registry.
@@ -68,6 +80,14 @@ impl Pipeline {
         match action {
             Action::ReleasePassengers { unit, by, reason } => self.release(unit, by, reason, now).await,
             Action::ImportUnits(units) => self.import(units, now).await,
+            Action::Answer(answer) => Ok((Done::Answered(self.answer(answer, now).await?), Outcome::default())),
+            Action::Receive { delivery, expires_at } => {
+                Ok((Done::Received(self.receive(delivery, *expires_at, now).await?), Outcome::default()))
+            }
+            Action::Silence(silence) => Ok((Done::Silenced(self.silence(silence, now).await?), Outcome::default())),
+            Action::EndSilence { id, by } => {
+                Ok((Done::Silenced(self.end_silence(id, by, now).await?), Outcome::default()))
+            }
         }
     }
 

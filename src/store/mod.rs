@@ -18,6 +18,10 @@ pub mod history;
 
 pub mod alerts;
 
+pub mod answers;
+
+pub mod silences;
+
 pub mod refused;
 
 pub mod live;

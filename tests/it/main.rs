@@ -44,6 +44,8 @@ mod http;
 
 mod browser;
 
+mod answers;
+
 mod metrics;
 
 mod pages;

@@ -6,7 +6,13 @@ pub mod live;
 
 pub mod visits;
 
+pub mod answers;
+
 pub mod alerts;
+
+pub mod answering;
+
+pub mod silences;
 
 pub mod events;
 
@@ -28,6 +34,8 @@ use super::handles::Http;
 pub fn routes() -> Router<Arc<Http>> {
     Router::new()
         .merge(alerts::routes())
+        .merge(answering::routes())
+        .merge(silences::routes())
         .merge(events::routes())
         .merge(units::routes())
         .merge(quarantine::routes())

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::answering::{self, AnswersView};
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, FactView, Moment};
 use crate::domain::time::Timestamp;
@@ -62,6 +63,7 @@ struct AlertPage {
     superseded_by: Option<String>,
     facts: Vec<FactView>,
     transitions: Vec<TransitionView>,
+    answers: AnswersView,
 }
 
 /// The routes of this file.
@@ -95,7 +97,9 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
 
 async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
     let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
-    page(&sheet(file, &Desk::of(&http, reading.language), &reading))
+    let desk = Desk::of(&http, reading.language);
+    let answers = answering::view(&http, &file, &desk).await?;
+    page(&sheet(file, answers, &desk, &reading))
 }
 
 /// A basis stands in both languages, Chinese first and ` / ` between (`detect/rule.rs`).
@@ -107,7 +111,7 @@ fn basis_in(language: Language, basis: &str) -> &str {
     }
 }
 
-fn sheet(file: AlertFile, desk: &Desk, reading: &Reading) -> AlertPage {
+fn sheet(file: AlertFile, answers: AnswersView, desk: &Desk, reading: &Reading) -> AlertPage {
     let language = desk.language;
     let t = language.phrases();
     let alert = AlertView::of(&file.alert, desk);
@@ -135,6 +139,7 @@ fn sheet(file: AlertFile, desk: &Desk, reading: &Reading) -> AlertPage {
         superseded_by: row.superseded_by,
         facts: file.evidence.iter().map(|fact| fact_view(fact, desk)).collect(),
         transitions: file.transitions.iter().map(transition).collect(),
+        answers,
         alert,
     }
 }
