@@ -24,6 +24,9 @@ use crate::pipeline::answers::{Silence, Silenced};
 use crate::store::read::ReadError;
 use crate::store::read::silences::{SilenceFilter, SilenceRow, SilenceState};
 
+/// Alerts that a silence names by their ids.
+const LISTED: usize = 100;
+
 /// One silence.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct SilenceWire {
@@ -52,8 +55,10 @@ pub struct SilenceFileWire {
     pub silence: SilenceWire,
     /// Units of the registry that it can concern.
     pub units: usize,
-    /// Ids of firing alerts that meet its matchers now.
-    pub firing: Vec<String>,
+    /// How many firing alerts meet its matchers now.
+    pub firing: usize,
+    /// The ids of the first 100 of them.
+    pub alerts: Vec<String>,
     /// Says so if it meets nothing.
     #[schema(required)]
     pub warning: Option<&'static str>,
@@ -325,8 +330,10 @@ pub(super) async fn expire(
 
 async fn file(http: &Http, id: &str) -> Result<Json<SilenceFileWire>, Problem> {
     let row = http.reader.silence(id).await?.ok_or_else(|| Problem::missing("silence", id))?;
-    let Reach { units, firing } = reach(http, &matchers(&row)?).await?;
-    let warning = Reach { units, firing: firing.clone() }.warning();
+    let reach = reach(http, &matchers(&row)?).await?;
+    let (warning, firing) = (reach.warning(), reach.firing.len());
+    let mut alerts = reach.firing;
+    alerts.truncate(LISTED);
     let silence = SilenceWire::of(row, http.clock.now())?;
-    Ok(Json(SilenceFileWire { silence, units, firing, warning }))
+    Ok(Json(SilenceFileWire { silence, units: reach.units, firing, alerts, warning }))
 }

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 
 use super::answering::{Lasting, hours, lasts};
 use super::frame::{Frame, Reading, page};
-use super::show::{Badge, Desk, Moment};
+use super::show::{AlertView, Badge, Desk, Moment};
 use crate::domain::time::HOUR;
 use crate::http::api::silences::{self, NewSilence};
 use crate::http::form::Filled;
@@ -20,8 +20,8 @@ use crate::http::query::{Id, Params};
 use crate::store::read::ReadError;
 use crate::store::read::silences::SilenceRow;
 
-/// Alerts that a silence's page lists; the API has them all.
-const LISTED: usize = 50;
+/// Alerts that a silence's page lists.
+const LISTED: usize = 20;
 
 struct SilenceView {
     id: String,
@@ -56,7 +56,7 @@ struct SilencePage {
     units: usize,
     firing: usize,
     /// The first of them.
-    alerts: Vec<String>,
+    alerts: Vec<AlertView>,
 }
 
 /// What a person fills in to begin a silence.
@@ -123,12 +123,14 @@ async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<
     let mut reach = silences::reach(&http, &silences::matchers(&row)?).await?;
     let firing = reach.firing.len();
     reach.firing.truncate(LISTED);
+    let desk = Desk::of(&http, reading.language);
+    let alerts = AlertView::all(&http.reader.alerts_named(&reach.firing).await?, &desk);
     page(&SilencePage {
         frame: reading.frame(format!("{} {}", reading.language.phrases().silence, row.id), "/alerts"),
-        silence: view(row, &Desk::of(&http, reading.language))?,
+        silence: view(row, &desk)?,
         units: reach.units,
         firing,
-        alerts: reach.firing,
+        alerts,
     })
 }
 

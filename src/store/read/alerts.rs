@@ -114,6 +114,17 @@ impl Reader {
         page(&mut snapshot.tx, filter).await
     }
 
+    /// Those of these alerts that there are, the oldest recorded first.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn alerts_named(&self, ids: &[String]) -> Result<Vec<AlertRow>, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        let ids = serde_json::to_string(ids).expect("texts always serialise");
+        query.push(" and a.id in (select value from json_each(").push_bind(ids).push(")) order by a.id");
+        Ok(query.build_query_as::<AlertRow>().fetch_all(&mut *self.snapshot().await?.tx).await?)
+    }
+
     /// One alert with its evidence, transitions and answers; `None` if there is no such alert.
     ///
     /// # Errors
