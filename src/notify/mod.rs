@@ -63,3 +63,5 @@ pub mod sending;
 pub mod lanes;
 
 pub mod dispatcher;
+
+pub mod refresher;

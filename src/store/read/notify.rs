@@ -226,6 +226,16 @@ impl Reader {
         Ok(sqlx::query_as(find).bind(now).fetch_all(&mut *snapshot.tx).await?)
     }
 
+    /// Receivers that know of alerts as firing.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn receivers_told(&self) -> Result<Vec<String>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select distinct receiver from told_alert order by receiver";
+        Ok(sqlx::query_scalar(find).fetch_all(&mut *snapshot.tx).await?)
+    }
+
     /// The alerts that fire and that a receiver was told of.
     ///
     /// # Errors
