@@ -201,6 +201,7 @@ CREATE TABLE told_alert (
     receiver text not null,
     group_key text not null,
     alert text not null,
+    told_at integer not null,            -- when a message last named it
     primary key (receiver, group_key, alert)
 ) without rowid;
 
