@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::domain::alert::TransitionKind;
 use crate::domain::notice::NotificationKind;
 use crate::domain::time::Timestamp;
-use crate::store::notify::{GroupMemory, GroupTold, NewDelivery, NewNotification, PendingRow, Plan};
-use crate::store::read::notify::{AlertFacts, GroupFile, Outbox, OutboxRow};
+use crate::store::notify::{GroupMemory, GroupTold, MovedRow, NewDelivery, NewNotification, PendingRow, Plan};
+use crate::store::read::notify::{AlertFacts, GroupFile, Outbox};
 
 use super::directory::Directory;
 use super::escalation::Ladder;
@@ -14,7 +14,7 @@ use super::group::{self, Group, Pending, Timing, Told};
 use super::letter::{self, Envelope, Place};
 use super::message::Message;
 use super::quiet::Quiet;
-use super::route::{self, Route};
+use super::route::{self, Hearing, Route};
 
 /// What a plan is made with.
 pub struct Desk<'a> {
@@ -29,24 +29,35 @@ pub struct Desk<'a> {
 
 /// Gives each outbox row to those who hear of it. A row that nobody hears of is settled all the same.
 pub fn route(routes: &[Route], outbox: &Outbox, plan: &mut Plan) {
+    let mut known: HashMap<&str, Vec<Hearing>> = HashMap::new();
+    for row in &outbox.known {
+        known.entry(&row.alert).or_default().push(Hearing {
+            receiver: row.receiver.clone(),
+            group_key: row.group_key.clone(),
+            wait: 0,
+            interval: row.interval_ms,
+            repeat: row.repeat_ms,
+        });
+    }
     for row in &outbox.rows {
         plan.routed.push(row.id);
         let Some(facts) = outbox.facts.get(&row.alert) else { continue };
-        let told = outbox.escalated.iter().filter(|(alert, _)| *alert == row.alert);
-        plan.pending.extend(told.map(|(_, receiver)| escalated(receiver, row)));
-        for hearing in route::receivers(routes, &letter::labels(facts)) {
-            plan.pending.push(PendingRow {
-                receiver: hearing.receiver,
-                group_key: hearing.group_key,
-                transition: row.transition,
-                alert: row.alert.clone(),
-                kind: row.kind.clone(),
-                created_at: row.created_at,
-                wait_ms: hearing.wait,
-                interval_ms: hearing.interval,
-                repeat_ms: hearing.repeat,
-            });
+        let told = known.get(row.alert.as_str()).map_or(&[][..], Vec::as_slice);
+        let sequel = route::sequel(routes, &letter::labels(facts), told);
+        for (receiver, from, to) in sequel.moved {
+            plan.moved.push(MovedRow { receiver, alert: row.alert.clone(), from, to });
         }
+        plan.pending.extend(sequel.hearings.into_iter().map(|hearing| PendingRow {
+            receiver: hearing.receiver,
+            group_key: hearing.group_key,
+            transition: row.transition,
+            alert: row.alert.clone(),
+            kind: row.kind.clone(),
+            created_at: row.created_at,
+            wait_ms: hearing.wait,
+            interval_ms: hearing.interval,
+            repeat_ms: hearing.repeat,
+        }));
     }
 }
 
@@ -57,21 +68,6 @@ pub const NEVER: i64 = i64::MAX / 4;
 #[must_use]
 pub fn escalation_group(alert: &str) -> String {
     format!("escalation:{alert}")
-}
-
-/// What has happened to an alert, for somebody who was told of it by escalation.
-fn escalated(receiver: &str, row: &OutboxRow) -> PendingRow {
-    PendingRow {
-        receiver: receiver.to_owned(),
-        group_key: escalation_group(&row.alert),
-        transition: row.transition,
-        alert: row.alert.clone(),
-        kind: row.kind.clone(),
-        created_at: row.created_at,
-        wait_ms: 0,
-        interval_ms: 0,
-        repeat_ms: NEVER,
-    }
 }
 
 impl Desk<'_> {

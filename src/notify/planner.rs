@@ -128,6 +128,7 @@ impl Planner {
     ) -> Result<(Vec<GroupFile>, HashMap<String, AlertFacts>), ReadError> {
         let mut keys: Vec<(String, String)> =
             plan.pending.iter().map(|row| (row.receiver.clone(), row.group_key.clone())).collect();
+        keys.extend(plan.moved.iter().map(|moved| (moved.receiver.clone(), moved.from.clone())));
         keys.sort_unstable();
         keys.dedup();
         let (mut groups, facts) = self.reader.groups(&keys, now.0).await?;
@@ -139,6 +140,15 @@ impl Planner {
         for row in &plan.pending {
             if let Some(place) = places.get(&(row.receiver.clone(), row.group_key.clone())) {
                 groups[*place].pending.push(row.clone());
+            }
+        }
+        for moved in &plan.moved {
+            let at = |group: &String| places.get(&(moved.receiver.clone(), group.clone())).copied();
+            let (Some(from), Some(to)) = (at(&moved.from), at(&moved.to)) else { continue };
+            let place = groups[from].members.iter().position(|member| member.alert == moved.alert);
+            if let Some(place) = place {
+                let member = groups[from].members.remove(place);
+                groups[to].members.push(member);
             }
         }
         Ok((groups, facts))

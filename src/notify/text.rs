@@ -103,7 +103,8 @@ impl Templates {
             match template.render(view.clone()) {
                 Ok(text) => return text,
                 Err(error) => {
-                    tracing::warn!(template = %name, error = %told(&error), "a template failed; the built-in one is used")
+                    let error = told(&error);
+                    tracing::warn!(template = %name, error, "a template failed; the built-in one is used");
                 }
             }
         }
@@ -183,10 +184,12 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     if value.is_none() {
         return Ok(());
     }
-    let Some(text) = value.as_str() else { return escape_formatter_plain(out, state, value) };
+    let Some(text) = value.as_str() else { return write_other(out, state, value) };
     let line: Cow<'_, str> =
         if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() };
     match state.auto_escape() {
+        // Its template says that it is HTML already.
+        AutoEscape::Html if value.is_safe() => escape_formatter(out, state, value),
         AutoEscape::Html => escape_formatter(out, state, &Value::from(line.as_ref())),
         AutoEscape::Custom(_) => write_markdown(out, &line),
         _ => Ok(out.write_str(&line)?),
@@ -194,7 +197,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
 }
 
 /// Numbers and truth values have no marks of their own.
-fn escape_formatter_plain(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+fn write_other(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     if value.is_undefined() {
         return escape_formatter(out, state, value);
     }

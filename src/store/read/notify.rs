@@ -88,13 +88,23 @@ pub struct Climber {
     pub taken: Vec<i64>,
 }
 
+/// Somebody who knows of an alert as firing, and in which group. Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct KnownRow {
+    pub alert: String,
+    pub receiver: String,
+    pub group_key: String,
+    pub interval_ms: i64,
+    pub repeat_ms: i64,
+}
+
 /// What is in the outbox.
 #[derive(Debug, Clone, Default)]
 pub struct Outbox {
     pub rows: Vec<OutboxRow>,
     pub facts: HashMap<String, AlertFacts>,
-    /// (alert, receiver) that a step of escalation has told.
-    pub escalated: Vec<(String, String)>,
+    /// Who knows of these alerts as firing.
+    pub known: Vec<KnownRow>,
 }
 
 const FACTS: &str = "select a.id, a.rule, a.severity, a.state, a.starts_at, a.ends_at, a.basis, a.summary_zh, \
@@ -103,7 +113,7 @@ const FACTS: &str = "select a.id, a.rule, a.severity, a.state, a.starts_at, a.en
      from json_each($1) j join alert a on a.id = j.value left join unit u on u.id = a.unit";
 
 impl Reader {
-    /// The outbox's oldest rows, what is known of their alerts, and who was told of them by escalation.
+    /// The outbox's oldest rows, what is known of their alerts, and who knows of them.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
@@ -114,11 +124,12 @@ impl Reader {
              join alert_transition t on t.id = o.transition order by o.id limit $1";
         let rows: Vec<OutboxRow> = sqlx::query_as(find).bind(limit).fetch_all(&mut *tx).await?;
         let ids: Vec<&str> = rows.iter().map(|row| row.alert.as_str()).collect();
-        let escalated = "select distinct alert, receiver from escalation \
-             where receiver <> '' and alert in (select value from json_each($1))";
-        let escalated = sqlx::query_as(escalated).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
+        let known = "select t.alert, t.receiver, t.group_key, g.interval_ms, g.repeat_ms from told_alert t \
+             join told_group g on g.receiver = t.receiver and g.group_key = t.group_key \
+             where t.alert in (select value from json_each($1))";
+        let known = sqlx::query_as(known).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
         let facts = facts(tx, ids).await?;
-        Ok(Outbox { rows, facts, escalated })
+        Ok(Outbox { rows, facts, known })
     }
 
     /// The groups that `keys` name, those in which something waits, and those that are due, with their alerts.
