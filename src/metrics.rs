@@ -37,6 +37,10 @@ pub struct CitySnapshot {
     pub maintenance_overdue: Vec<(String, i64)>,
     /// (rule, severity, state, region, alerts)
     pub alerts: Vec<([String; 4], i64)>,
+    /// (rule, publisher, alerts)
+    pub told_by: Vec<([String; 2], i64)>,
+    /// (rule, publisher, answer, alerts)
+    pub answered: Vec<([String; 3], i64)>,
     /// rule, severity, unit, site, maintainer; capped by whoever fills it
     pub firing: Vec<[String; 5]>,
     /// (state, region, hazards)
@@ -44,6 +48,7 @@ pub struct CitySnapshot {
     pub outbox_entries: i64,
     /// Milliseconds since 1970; `None` when nothing waits.
     pub outbox_oldest: Option<i64>,
+    pub dead_letters: i64,
     pub database_bytes: i64,
     pub wal_bytes: i64,
 }
@@ -59,6 +64,7 @@ pub struct Metrics {
     unknown_codes: IntCounter,
     stored: IntCounterVec,
     incidents: IntCounterVec,
+    deliveries: IntCounterVec,
     batch: Histogram,
     commit: Histogram,
     delay: Histogram,
@@ -105,6 +111,12 @@ impl Metrics {
                 "Incidents that began, by fault code: repeats within an hour are one.",
                 "code",
             ),
+            deliveries: IntCounterVec::new(
+                Opts::new("deliveries_total", "Tries to send a message to a receiver, by how they ended.")
+                    .namespace(PREFIX),
+                &["sink", "outcome"],
+            )
+            .expect("constant names are valid"),
             // A batch is what queued while the last commit ran, at most 2,000.
             batch: histogram(
                 "batch_messages",
@@ -134,7 +146,7 @@ impl Metrics {
     }
 
     fn register(&self) {
-        let collectors: [Box<dyn Collector>; 11] = [
+        let collectors: [Box<dyn Collector>; 12] = [
             Box::new(self.received.clone()),
             Box::new(self.rejected.clone()),
             Box::new(self.duplicates.clone()),
@@ -143,6 +155,7 @@ impl Metrics {
             Box::new(self.unknown_codes.clone()),
             Box::new(self.stored.clone()),
             Box::new(self.incidents.clone()),
+            Box::new(self.deliveries.clone()),
             Box::new(self.batch.clone()),
             Box::new(self.commit.clone()),
             Box::new(self.delay.clone()),
@@ -200,6 +213,11 @@ impl Metrics {
     /// An incident began.
     pub fn incident(&self, code: FaultCode) {
         self.incidents.with_label_values(&[code.as_str()]).inc();
+    }
+
+    /// A try to send ended; both are words of closed lists.
+    pub fn delivery(&self, sink: &str, outcome: &str) {
+        self.deliveries.with_label_values(&[sink, outcome]).inc();
     }
 
     /// A transaction held so many messages.
@@ -278,6 +296,7 @@ fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     if let Some(city) = &snapshot.city {
         gauges.extend(unit_gauges(city));
         gauges.extend(alert_gauges(city));
+        gauges.extend(answer_gauges(city));
         gauges.extend(store_gauges(city));
     }
     gauges
@@ -327,13 +346,28 @@ fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     gauges
 }
 
+fn answer_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
+    let told = city.told_by.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
+    let answered = city.answered.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
+    vec![
+        gauge("alerts_by_publisher", "Alerts by who tells of their units.", ["rule", "publisher"], told),
+        gauge(
+            "alerts_answered",
+            "Alerts that have an answer of this kind, by who tells of their units; one alert may have several.",
+            ["rule", "publisher", "answer"],
+            answered,
+        ),
+    ]
+}
+
 fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     let mut gauges =
-        vec![single("outbox_entries", "Transitions that receivers have not been told yet.", city.outbox_entries)];
+        vec![single("outbox_entries", "Transitions to be routed, and messages to be sent.", city.outbox_entries)];
     if let Some(oldest) = city.outbox_oldest {
-        let help = "When the oldest waiting transition was written; absent when none waits.";
+        let help = "When the oldest of them was written; absent when none waits.";
         gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], float(oldest) / 1000.0)]));
     }
+    gauges.push(single("dead_letters", "Messages that were given up and wait for a person.", city.dead_letters));
     gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
     gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
     gauges

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
@@ -17,7 +17,7 @@ use crate::domain::id::PublisherId;
 use crate::domain::time::{DAY, SECOND, Timestamp};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
-use crate::pipeline::action::{Asked, NotNow};
+use crate::pipeline::action::{Action, Asked, NotNow};
 use crate::pipeline::message::{ApplicationAck, Arrival, Committed, Envelope, Outcome};
 use crate::report;
 use crate::store::error::{Remedy, StoreError};
@@ -80,6 +80,8 @@ pub struct Writer {
     pub ticks: mpsc::Receiver<Tick>,
     /// One per session, by the session's number.
     pub sessions: Vec<mpsc::UnboundedSender<Committed>>,
+    /// Rung when a change of an alert is on disk that people must hear of.
+    pub changed: Arc<Notify>,
     pub shutdown: watch::Receiver<bool>,
 }
 
@@ -205,6 +207,10 @@ impl Writer {
         let answer = self.pipeline.act(&asked.action, now).await;
         let (answer, error) = match answer {
             Ok((done, outcome)) => {
+                // What a person answers or silences changes who is told; our own plans and reports do not.
+                if !matches!(asked.action, Action::Notify(_) | Action::Deliver { .. }) {
+                    self.changed.notify_one();
+                }
                 self.account(outcome, memory);
                 (Ok(done), None)
             }
@@ -252,6 +258,9 @@ impl Writer {
             self.status.set_fault(None);
         }
         self.status.committed(now);
+        if outcome.changes.iter().any(|change| change.tell) {
+            self.changed.notify_one();
+        }
         self.status.events.fetch_add(outcome.events.len() as u64, Ordering::Relaxed);
         self.status.duplicates.fetch_add(outcome.duplicates, Ordering::Relaxed);
         self.status.refused.fetch_add(outcome.refused.len() as u64, Ordering::Relaxed);

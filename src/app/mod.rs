@@ -2,6 +2,8 @@
 
 pub mod settings;
 
+pub mod telling;
+
 pub mod vitals;
 
 use std::net::SocketAddr;
@@ -9,8 +11,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
@@ -20,11 +22,12 @@ use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
-use crate::http::handles::{FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http};
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
+use crate::pipeline::action::Asked;
 use crate::pipeline::message::{Committed, Envelope};
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -32,6 +35,7 @@ use crate::store::read::Reader;
 use crate::sweep;
 use crate::writer::{Writer, WriterStatus};
 use settings::Settings;
+use telling::Telling;
 
 /// Messages between the sessions and the writer; a session that finds it full stops reading, and the broker holds the
 /// rest.
@@ -113,10 +117,19 @@ pub async fn run(
     let (ticks, time) = mpsc::channel(1);
     // Whoever stops first stops all: a person, a lost store, a session that cannot go on.
     let (stop, stopping) = watch::channel(false);
+    let changed = Arc::new(Notify::new());
 
+    let telling = Telling {
+        reader: reader.clone(),
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+        door: actions.clone(),
+        changed: Arc::clone(&changed),
+        writer: messages.clone(),
+        stopping: stopping.clone(),
+    };
     let wiring = Wiring { decoder, clock: Arc::clone(&clock), messages, stopping: stopping.clone() };
     let (mut sessions, committed) = wiring.start_sessions(&settings.sessions, &links);
-    drop(wiring);
     let writer = Writer {
         pipeline,
         clock: Arc::clone(&clock),
@@ -127,31 +140,49 @@ pub async fn run(
         asked,
         ticks: time,
         sessions: committed,
+        changed,
         shutdown: stopping.clone(),
     };
     let mut writing = tokio::spawn(writer.run());
+    let sending = telling.start(&settings);
     let ticking = tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
-    let http = Http {
-        reader: reader.clone(),
-        metrics,
-        vitals: Arc::new(vitals::Daemon::new(&settings.names, &links, &status, &clock)),
-        clock,
-        actions,
-        calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
-        heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
-        firing_series: FIRING_SERIES,
-    };
+    let vitals = Arc::new(vitals::Daemon::new(&settings.names, &links, &status, &clock));
+    let http = door(&settings, reader.clone(), metrics, vitals, clock, actions);
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
     let ended = wait(shutdown, &mut writing, &mut sessions).await;
     stop.send_replace(true);
-    let ended = drain(ended, writing, sessions).await?;
+    let ended = drain(ended, writing, sessions, sending).await?;
     ticking.abort();
     let served = serving.await.context("the HTTP server panicked")?;
     reader.close().await;
     ended.verdict()?;
     Ok(served.context("the HTTP server")?)
+}
+
+/// What the handlers of HTTP work with.
+fn door(
+    settings: &Settings,
+    reader: Reader,
+    metrics: Arc<Metrics>,
+    vitals: Arc<vitals::Daemon>,
+    clock: Arc<dyn Clock>,
+    actions: mpsc::Sender<Asked>,
+) -> Http {
+    // The file was read when the settings were; only somebody who changed it since can make it fail now.
+    let links = telling::links_key(settings);
+    Http {
+        reader,
+        metrics,
+        vitals,
+        clock,
+        actions,
+        calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
+        heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
+        firing_series: FIRING_SERIES,
+        answering: Answering { ack_timeout: settings.notify.notify.ack_timeout, links },
+    }
 }
 
 /// Who stopped first, and how it stands with the others by now.
@@ -179,15 +210,17 @@ fn links(sessions: &[SessionSettings], clock: &dyn Clock) -> Vec<Arc<LinkStatus>
     sessions.iter().map(link).collect()
 }
 
-/// Lets the sessions finish, and then the writer, which ends when the last of them is gone.
+/// Lets the sessions and the dispatcher finish, and then the writer, which ends when the last of them is gone.
 async fn drain(
     mut ended: Ended,
-    writing: tokio::task::JoinHandle<Result<(), StoreError>>,
+    writing: JoinHandle<Result<(), StoreError>>,
     mut sessions: Sessions,
+    sending: JoinHandle<()>,
 ) -> anyhow::Result<Ended> {
     while let Some(session) = sessions.join_next().await {
         ended.failed = ended.failed.or_else(|| failure(session));
     }
+    sending.await.context("the dispatcher panicked")?;
     if ended.written.is_none() {
         ended.written = Some(writing.await.context("the writer panicked")?);
     }
@@ -197,7 +230,7 @@ async fn drain(
 /// Waits for whoever stops first.
 async fn wait(
     shutdown: watch::Receiver<bool>,
-    writing: &mut tokio::task::JoinHandle<Result<(), StoreError>>,
+    writing: &mut JoinHandle<Result<(), StoreError>>,
     sessions: &mut Sessions,
 ) -> Ended {
     let mut ended = Ended::default();
@@ -236,9 +269,9 @@ struct Wiring {
 type Sessions = JoinSet<Result<(), session::SessionError>>;
 
 impl Wiring {
-    /// Starts a session per region; the senders tell each what is on disk.
+    /// Starts a session per region; the senders tell each what is on disk. No way for messages is left but theirs.
     fn start_sessions(
-        &self,
+        self,
         settings: &[SessionSettings],
         links: &[Arc<LinkStatus>],
     ) -> (Sessions, Vec<mpsc::UnboundedSender<Committed>>) {

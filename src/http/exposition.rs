@@ -11,7 +11,7 @@ use axum::routing::get;
 use super::handles::Http;
 use super::problem::Problem;
 use crate::metrics::{CONTENT_TYPE, CitySnapshot, Snapshot};
-use crate::store::read::gauges::Gauges;
+use crate::store::read::gauges::{Gauges, Tally};
 
 /// The one route.
 pub fn routes() -> Router<Arc<Http>> {
@@ -42,15 +42,22 @@ async fn metrics(State(http): State<Arc<Http>>) -> Response {
 
 fn city(gauges: Gauges) -> CitySnapshot {
     let regions = &gauges.regions;
+    let told_by = |row: &Tally| ([row.0.clone(), row.4.clone()], row.5);
     CitySnapshot {
         online: regions.iter().map(|row| (row.0.clone(), row.1)).collect(),
         over_age: regions.iter().map(|row| (row.0.clone(), row.2)).collect(),
         maintenance_overdue: regions.iter().map(|row| (row.0.clone(), row.3)).collect(),
         units: gauges.units,
+        told_by: gauges.alerts.iter().map(told_by).collect(),
+        answered: gauges
+            .answered
+            .into_iter()
+            .map(|(rule, publisher, answer, n)| ([rule, publisher, answer], n))
+            .collect(),
         alerts: gauges
             .alerts
             .into_iter()
-            .map(|(rule, severity, state, region, n)| ([rule, severity, state, region], n))
+            .map(|(rule, severity, state, region, _, n)| ([rule, severity, state, region], n))
             .collect(),
         firing: gauges
             .firing
@@ -60,6 +67,7 @@ fn city(gauges: Gauges) -> CitySnapshot {
         hazards: gauges.hazards,
         outbox_entries: gauges.outbox_entries,
         outbox_oldest: gauges.outbox_oldest,
+        dead_letters: gauges.dead_letters,
         database_bytes: gauges.database_bytes,
         wal_bytes: gauges.wal_bytes,
     }

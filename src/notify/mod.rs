@@ -14,6 +14,12 @@ pub mod expected;
 
 pub mod escalation;
 
+pub mod answered;
+
+pub mod silence;
+
+pub mod received;
+
 pub mod message;
 
 pub mod wording;
@@ -35,3 +41,27 @@ pub mod sinks;
 pub mod receiver;
 
 pub mod settings;
+
+pub mod backoff;
+
+pub mod directory;
+
+pub mod door;
+
+pub mod letter;
+
+pub mod quiet;
+
+pub mod plan;
+
+pub mod ladder;
+
+pub mod planner;
+
+pub mod sending;
+
+pub mod lanes;
+
+pub mod dispatcher;
+
+pub mod refresher;

@@ -1,4 +1,4 @@
-//! What people do: each is a fact with a name under it, and goes through the same door as a message.
+//! What people do, and what the daemon does to tell them: each goes through the same door as a message.
 
 use tokio::sync::oneshot;
 
@@ -6,22 +6,39 @@ use crate::domain::event::{Event, EventType, Origin};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
+use crate::store::deliveries::{Claimed, Reported, Room};
 use crate::store::error::StoreError;
+use crate::store::notify::Plan;
 
 use super::Pipeline;
+use super::answers::{Answer, Answered, Received, Silence, Silenced};
 use super::message::Outcome;
 use super::staging::Staging;
 
 /// The beginning of time, for facts that change a unit's whole past.
 const ALWAYS: Timestamp = Timestamp(i64::MIN / 4);
 
-/// One thing that a person wants done.
+/// One thing that somebody wants done.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// The trapped people are out: ends an entrapment.
     ReleasePassengers { unit: UnitId, by: String, reason: String },
     /// The registry's rows, checked: all of them are taken, or none.
     ImportUnits(Vec<Unit>),
+    /// Who is to be told what.
+    Notify(Plan),
+    /// How tries to send went, and on which ways there is room for more.
+    Deliver { reported: Vec<Reported>, rooms: Vec<Room> },
+    /// A delivery that was given up is to be sent again.
+    Resend { delivery: String },
+    /// An acknowledgement, a false alarm, an arrival or a note.
+    Answer(Answer),
+    /// The button behind a message's "received" link; until when that acknowledges what the message told.
+    Receive { delivery: String, expires_at: Option<Timestamp> },
+    /// Not to be told for a while.
+    Silence(Silence),
+    /// A silence ends before its time.
+    EndSilence { id: String, by: String },
 }
 
 /// What came of it.
@@ -36,6 +53,16 @@ pub enum Done {
     /// The registry does not have the unit.
     UnknownUnit,
     Imported(ImportReport),
+    Planned,
+    /// What the asker may send until its leases end.
+    Claimed(Vec<Claimed>),
+    Resending,
+    /// The delivery is on its way, or has arrived.
+    NotDead,
+    UnknownDelivery,
+    Answered(Answered),
+    Received(Received),
+    Silenced(Silenced),
 }
 
 /// How an import changed the registry.
@@ -60,7 +87,7 @@ pub struct Asked {
 }
 
 impl Pipeline {
-    /// Does what a person wants.
+    /// Does what somebody wants.
     ///
     /// # Errors
     /// Those of the store; then nothing is done and it can be asked again.
@@ -68,6 +95,17 @@ impl Pipeline {
         match action {
             Action::ReleasePassengers { unit, by, reason } => self.release(unit, by, reason, now).await,
             Action::ImportUnits(units) => self.import(units, now).await,
+            Action::Notify(plan) => self.apply(plan, now).await,
+            Action::Deliver { reported, rooms } => self.deliver(reported, rooms, now).await,
+            Action::Resend { delivery } => self.resend(delivery, now).await,
+            Action::Answer(answer) => Ok((Done::Answered(self.answer(answer, now).await?), Outcome::default())),
+            Action::Receive { delivery, expires_at } => {
+                Ok((Done::Received(self.receive(delivery, *expires_at, now).await?), Outcome::default()))
+            }
+            Action::Silence(silence) => Ok((Done::Silenced(self.silence(silence, now).await?), Outcome::default())),
+            Action::EndSilence { id, by } => {
+                Ok((Done::Silenced(self.end_silence(id, by, now).await?), Outcome::default()))
+            }
         }
     }
 

@@ -18,7 +18,11 @@ pub mod novelty;
 
 pub mod judge;
 
+pub mod answers;
+
 pub mod action;
+
+pub mod telling;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -86,6 +90,7 @@ impl Pipeline {
             change.set_setting("rules", &version).await?;
             change.check_all_at(now).await?;
         }
+        change.end_leases().await?;
         change.commit().await?;
         let mut pipeline = Self { store, decoder, rules, fleet, recall: Recall::default() };
         pipeline.attach(now).await?;

@@ -18,6 +18,14 @@ pub mod history;
 
 pub mod alerts;
 
+pub mod notify;
+
+pub mod deliveries;
+
+pub mod answers;
+
+pub mod silences;
+
 pub mod refused;
 
 pub mod live;

@@ -38,6 +38,8 @@ mod pipeline_scenarios;
 
 mod pipeline_adversary;
 
+mod telling;
+
 mod store;
 
 mod mosquitto;
@@ -54,6 +56,8 @@ mod http;
 
 mod browser;
 
+mod answers;
+
 mod metrics;
 
 mod pages;
@@ -67,6 +71,8 @@ mod daemon;
 mod regions;
 
 mod crash;
+
+mod delivered;
 
 mod cli;
 

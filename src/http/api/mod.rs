@@ -6,7 +6,17 @@ pub mod live;
 
 pub mod visits;
 
+pub mod answers;
+
 pub mod alerts;
+
+pub mod timeline;
+
+pub mod deliveries;
+
+pub mod answering;
+
+pub mod silences;
 
 pub mod events;
 
@@ -28,6 +38,10 @@ use super::handles::Http;
 pub fn routes() -> Router<Arc<Http>> {
     Router::new()
         .merge(alerts::routes())
+        .merge(timeline::routes())
+        .merge(deliveries::routes())
+        .merge(answering::routes())
+        .merge(silences::routes())
         .merge(events::routes())
         .merge(units::routes())
         .merge(quarantine::routes())

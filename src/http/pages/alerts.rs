@@ -8,8 +8,10 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::answering::{self, AnswersView};
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, FactView, Moment};
+use super::story::StoryView;
 use crate::domain::time::Timestamp;
 use crate::domain::words;
 use crate::http::handles::Http;
@@ -17,6 +19,7 @@ use crate::http::phrases::Language;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
 use crate::store::read::alerts::{AlertFile, EvidenceRow};
+use crate::store::read::timeline::Entry;
 
 /// One choice of a filter.
 pub struct Choice {
@@ -62,6 +65,8 @@ struct AlertPage {
     superseded_by: Option<String>,
     facts: Vec<FactView>,
     transitions: Vec<TransitionView>,
+    story: Vec<StoryView>,
+    answers: AnswersView,
 }
 
 /// The routes of this file.
@@ -95,7 +100,10 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
 
 async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
     let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
-    page(&sheet(file, &Desk::of(&http, reading.language), &reading))
+    let story = http.reader.timeline(&id.0).await?.unwrap_or_default();
+    let desk = Desk::of(&http, reading.language);
+    let answers = answering::view(&http, &file, &desk).await?;
+    page(&sheet(file, answers, story, &desk, &reading))
 }
 
 /// A basis stands in both languages, Chinese first and ` / ` between (`detect/rule.rs`).
@@ -107,7 +115,7 @@ fn basis_in(language: Language, basis: &str) -> &str {
     }
 }
 
-fn sheet(file: AlertFile, desk: &Desk, reading: &Reading) -> AlertPage {
+fn sheet(file: AlertFile, answers: AnswersView, story: Vec<Entry>, desk: &Desk, reading: &Reading) -> AlertPage {
     let language = desk.language;
     let t = language.phrases();
     let alert = AlertView::of(&file.alert, desk);
@@ -135,6 +143,8 @@ fn sheet(file: AlertFile, desk: &Desk, reading: &Reading) -> AlertPage {
         superseded_by: row.superseded_by,
         facts: file.evidence.iter().map(|fact| fact_view(fact, desk)).collect(),
         transitions: file.transitions.iter().map(transition).collect(),
+        story: StoryView::all(story, desk),
+        answers,
         alert,
     }
 }

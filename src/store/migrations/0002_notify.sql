@@ -1,12 +1,16 @@
 -- Who was told what, when, and what they answered.
 
--- A transition that waits to be told to one receiver, in one group.
+-- A transition that waits to be told to one receiver, in one group; the times are those of the route that it came by.
 create table pending (
     receiver text not null,
     group_key text not null,
     transition integer not null,
     alert text not null,
+    kind text not null,                  -- what happened to the alert
     created_at integer not null,
+    wait_ms integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
     primary key (receiver, group_key, transition)
 ) without rowid;
 
@@ -15,8 +19,12 @@ create table told_group (
     receiver text not null,
     group_key text not null,
     notified_at integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
+    due_at integer,                      -- when it is to be looked at although nothing happens
     primary key (receiver, group_key)
 ) without rowid;
+create index told_group_due on told_group (due_at) where due_at is not null;
 
 -- Firing alerts that a receiver was told of, by group: whom reminders and the end of the alert concern.
 create table told_alert (
@@ -56,12 +64,14 @@ create table delivery (
     attempts integer not null default 0,
     lease_until integer,                 -- somebody is sending it until then
     finished_at integer,
+    dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
     received_at integer
 ) without rowid;
-create index delivery_due on delivery (receiver, due_at) where state = 'due';
+create index delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 create index delivery_notification on delivery (notification);
 create index delivery_dead on delivery (id) where state = 'dead';
+create index delivery_untold on delivery (id) where state = 'dead' and dead_told = 0;
 
 -- Every try to send, as it went.
 create table attempt (
@@ -88,12 +98,13 @@ create table disabled_sink (
 create table answer (
     id integer primary key,
     alert text not null,
-    kind text not null,                  -- acknowledged | false_alarm | note | arrived | closed (src/domain/notice.rs)
+    kind text not null,                  -- acknowledged | false_alarm | arrived | note (src/domain/notice.rs)
     at integer not null,
     by text not null,
     note text not null,
     expires_at integer,                  -- of an acknowledgement
-    delivery text                        -- the message whose link was used
+    delivery text,                       -- the message whose link was used
+    transition integer not null          -- the alert's newest transition that whoever answered knew of; 0 for none
 );
 create index answer_alert on answer (alert, id);
 
@@ -105,16 +116,26 @@ create table silence (
     why text not null,
     starts_at integer not null,
     ends_at integer not null,
-    created_at integer not null
+    created_at integer not null,
+    ended_by text                        -- who ended it before its time
 ) without rowid;
 create index silence_ends on silence (ends_at);
 
 -- Steps of the escalation ladder that were taken.
 create table escalation (
     alert text not null,
+    told_at integer not null,            -- the transition from which its deadlines count
     step integer not null,
     at integer not null,
-    receiver text not null,
-    why text not null,
-    primary key (alert, step)
+    receiver text not null,              -- '' where the unit has nobody to tell
+    why text not null,                   -- what was missing: answered | arrived
+    primary key (alert, told_at, step)
 ) without rowid;
+
+-- Firing alerts with a ladder, and when its next step may be due. A row goes when the alert ends.
+create table ladder (
+    alert text primary key,
+    told_at integer not null,
+    due_at integer                       -- null: only another transition or answer can make a step due
+) without rowid;
+create index ladder_due on ladder (due_at) where due_at is not null;

@@ -2,13 +2,25 @@
 
 pub mod alerts;
 
+pub mod answers;
+
+pub mod received;
+
+pub mod silences;
+
 pub mod city;
+
+pub mod deliveries;
 
 pub mod events;
 
 pub mod gaps;
 
 pub mod gauges;
+
+pub mod notify;
+
+pub mod timeline;
 
 pub mod quarantine;
 

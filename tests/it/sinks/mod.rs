@@ -1,6 +1,6 @@
 //! Sinks against the real thing where Debian or its makers have one, against a stub where nobody has.
 
-mod stub;
+pub mod stub;
 
 mod settings;
 

@@ -1,0 +1,145 @@
+//! Makes messages: what is said of alerts, of deliveries given up, and the heartbeat. Pure.
+
+use crate::domain::alert::TransitionKind;
+use crate::domain::notice::NotificationKind;
+use crate::domain::time::Timestamp;
+use crate::store::read::notify::{AlertFacts, DeadRow};
+
+use super::expected::{self, Case};
+use super::matcher::Labels;
+use super::message::{Item, LISTED, Message};
+
+/// Deliveries given up that a message names by themselves.
+const NAMED: usize = 5;
+
+/// To whom, in which group, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'a> {
+    pub id: &'a str,
+    pub receiver: &'a str,
+    pub group: &'a str,
+    pub now: Timestamp,
+    pub place: Place<'a>,
+}
+
+/// What messages say of where things are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// Where our pages are, without a slash at its end; `None` where no public address is configured.
+    pub public_url: Option<&'a str>,
+    /// Regions that are town ([`expected::on_site`]).
+    pub towns: Option<&'a [String]>,
+}
+
+/// A message about alerts, each with what happened to it.
+#[must_use]
+pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&AlertFacts, TransitionKind)]) -> Message {
+    let mut items: Vec<Item> = changes.iter().map(|(facts, change)| item(facts, *change, envelope.place)).collect();
+    items.sort_by(|a, b| (rank(&a.severity), a.starts_at, &a.alert).cmp(&(rank(&b.severity), b.starts_at, &b.alert)));
+    let count = items.len();
+    items.truncate(LISTED);
+    let link = envelope.place.public_url.map(|url| format!("{url}/alerts?state=firing"));
+    Message { items, count, link, ..bare(envelope, kind) }
+}
+
+/// The labels that routes, ladders and silences match.
+#[must_use]
+pub fn labels(facts: &AlertFacts) -> Labels {
+    Labels {
+        rule: facts.rule.clone(),
+        severity: facts.severity.clone(),
+        region: facts.region.clone(),
+        site: facts.site.clone(),
+        maintainer: facts.maintainer.clone(),
+        owner: facts.owner.clone(),
+        unit: facts.unit.clone(),
+    }
+}
+
+/// What one alert is, as a message says it.
+#[must_use]
+pub fn item(facts: &AlertFacts, change: TransitionKind, place: Place<'_>) -> Item {
+    let firing = facts.state == "firing";
+    let expected = expected::expected(Case {
+        rule: &facts.rule,
+        severity: &facts.severity,
+        firing,
+        starts_at: Timestamp(facts.starts_at),
+        on_site: expected::on_site(&facts.region, place.towns),
+    });
+    Item {
+        alert: facts.id.clone(),
+        rule: facts.rule.clone(),
+        severity: facts.severity.clone(),
+        change: change.as_str().to_owned(),
+        firing,
+        starts_at: facts.starts_at,
+        ends_at: facts.ends_at,
+        unit: facts.unit.clone(),
+        region: facts.region.clone(),
+        site: facts.site.clone(),
+        address: facts.address.clone(),
+        owner: facts.owner.clone(),
+        maintainer: facts.maintainer.clone(),
+        summary_zh: facts.summary_zh.clone(),
+        summary_en: facts.summary_en.clone(),
+        basis: facts.basis.clone(),
+        expected_zh: expected.zh,
+        expected_en: expected.en,
+        expected_by: expected.by.map(|at| at.0),
+        link: place.public_url.map(|url| format!("{url}/alerts/{}", facts.id)),
+    }
+}
+
+/// To the operator: deliveries that were given up.
+#[must_use]
+pub fn dead(envelope: &Envelope<'_>, rows: &[DeadRow]) -> Message {
+    let named: Vec<String> = rows
+        .iter()
+        .take(NAMED)
+        .map(|row| format!("{} {} ({}): {}", row.receiver, row.sink, row.id, row.detail.as_deref().unwrap_or("")))
+        .collect();
+    let named = named.join("; ");
+    let link = envelope.place.public_url.map(|url| format!("{url}/api/v1/deliveries?state=dead"));
+    Message {
+        count: rows.len(),
+        link,
+        zh: format!("{} 条消息未能送达,已放弃:{named}", rows.len()),
+        en: format!("{} messages could not be delivered and were given up: {named}", rows.len()),
+        ..bare(envelope, NotificationKind::Operator)
+    }
+}
+
+/// Proof that the way to the receiver works.
+#[must_use]
+pub fn heartbeat(envelope: &Envelope<'_>) -> Message {
+    Message {
+        zh: "liftwatch 正在运行,通知通道正常。".to_owned(),
+        en: "liftwatch runs, and this way to you works.".to_owned(),
+        ..bare(envelope, NotificationKind::Heartbeat)
+    }
+}
+
+fn bare(envelope: &Envelope<'_>, kind: NotificationKind) -> Message {
+    Message {
+        id: envelope.id.to_owned(),
+        kind: kind.as_str().to_owned(),
+        receiver: envelope.receiver.to_owned(),
+        group: envelope.group.to_owned(),
+        created_at: envelope.now.0,
+        items: Vec::new(),
+        count: 0,
+        link: None,
+        zh: String::new(),
+        en: String::new(),
+    }
+}
+
+/// The worst first.
+fn rank(severity: &str) -> u8 {
+    match severity {
+        "critical" => 0,
+        "warning" => 1,
+        _ => 2,
+    }
+}

@@ -1,0 +1,291 @@
+//! What is to be told, to whom, and how it stands: what the planner and the dispatcher ask.
+
+use std::collections::HashMap;
+
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{ReadError, Reader};
+use crate::store::notify::PendingRow;
+use crate::store::words::to_json;
+
+/// What a message says of an alert, as it stands now. Times in milliseconds; texts are empty where the unit has left the
+/// registry.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct AlertFacts {
+    pub id: String,
+    pub rule: String,
+    pub severity: String,
+    pub state: String,
+    pub starts_at: i64,
+    pub ends_at: Option<i64>,
+    pub basis: String,
+    pub summary_zh: String,
+    pub summary_en: String,
+    pub unit: String,
+    pub region: String,
+    pub site: String,
+    pub address: String,
+    pub owner: String,
+    pub maintainer: String,
+}
+
+/// A transition in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OutboxRow {
+    pub id: i64,
+    pub transition: i64,
+    /// A word of [`crate::domain::alert::TransitionKind`].
+    pub kind: String,
+    pub created_at: i64,
+    pub alert: String,
+}
+
+/// An alert that a group knows as firing.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct MemberRow {
+    pub alert: String,
+    pub told_at: i64,
+}
+
+/// One group of one receiver, with all that waits in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupFile {
+    pub receiver: String,
+    pub group_key: String,
+    pub notified_at: Option<i64>,
+    /// Interval and repeat of the route by which it was told last, in milliseconds.
+    pub timing: Option<(i64, i64)>,
+    pub due_at: Option<i64>,
+    pub pending: Vec<PendingRow>,
+    pub members: Vec<MemberRow>,
+}
+
+/// A delivery given up that the operator has not been told of.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct DeadRow {
+    pub id: String,
+    pub receiver: String,
+    pub sink: String,
+    /// What the last try said.
+    pub detail: Option<String>,
+}
+
+/// A way to a receiver on which something is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct LaneRow {
+    pub receiver: String,
+    pub sink: String,
+    /// When the first delivery is due that nobody is sending.
+    pub due_at: i64,
+}
+
+/// An alert whose ladder may have a step that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Climber {
+    pub alert: AlertFacts,
+    pub told_at: i64,
+    /// Steps that were taken since.
+    pub taken: Vec<i64>,
+}
+
+/// Somebody who knows of an alert as firing, and in which group. Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct KnownRow {
+    pub alert: String,
+    pub receiver: String,
+    pub group_key: String,
+    pub interval_ms: i64,
+    pub repeat_ms: i64,
+}
+
+/// What is in the outbox.
+#[derive(Debug, Clone, Default)]
+pub struct Outbox {
+    pub rows: Vec<OutboxRow>,
+    pub facts: HashMap<String, AlertFacts>,
+    /// Who knows of these alerts as firing.
+    pub known: Vec<KnownRow>,
+}
+
+const FACTS: &str = "select a.id, a.rule, a.severity, a.state, a.starts_at, a.ends_at, a.basis, a.summary_zh, \
+     a.summary_en, a.unit, coalesce(u.region, '') as region, coalesce(u.site, '') as site, \
+     coalesce(u.address, '') as address, coalesce(u.owner, '') as owner, coalesce(u.maintainer, '') as maintainer \
+     from json_each($1) j join alert a on a.id = j.value left join unit u on u.id = a.unit";
+
+impl Reader {
+    /// The outbox's oldest rows, what is known of their alerts, and who knows of them.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn outbox(&self, limit: u32) -> Result<Outbox, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let tx = &mut *snapshot.tx;
+        let find = "select o.id, o.transition, t.kind, o.created_at, t.alert from outbox o \
+             join alert_transition t on t.id = o.transition order by o.id limit $1";
+        let rows: Vec<OutboxRow> = sqlx::query_as(find).bind(limit).fetch_all(&mut *tx).await?;
+        let ids: Vec<&str> = rows.iter().map(|row| row.alert.as_str()).collect();
+        let known = "select t.alert, t.receiver, t.group_key, g.interval_ms, g.repeat_ms from told_alert t \
+             join told_group g on g.receiver = t.receiver and g.group_key = t.group_key \
+             where t.alert in (select value from json_each($1))";
+        let known = sqlx::query_as(known).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
+        let facts = facts(tx, ids).await?;
+        Ok(Outbox { rows, facts, known })
+    }
+
+    /// The groups that `keys` name, those in which something waits, and those that are due, with their alerts.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn groups(
+        &self,
+        keys: &[(String, String)],
+        now: i64,
+    ) -> Result<(Vec<GroupFile>, HashMap<String, AlertFacts>), ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let tx = &mut *snapshot.tx;
+        let find = "select distinct receiver, group_key from (\
+             select receiver, group_key from pending union all \
+             select receiver, group_key from told_group where due_at <= $1 union all \
+             select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each($2))";
+        let keys: Vec<(String, String)> =
+            sqlx::query_as(find).bind(now).bind(to_json(keys)).fetch_all(&mut *tx).await?;
+        let mut groups = Vec::with_capacity(keys.len());
+        for (receiver, group_key) in keys {
+            groups.push(group(tx, receiver, group_key).await?);
+        }
+        let mut ids: Vec<&str> = Vec::new();
+        for group in &groups {
+            ids.extend(group.pending.iter().map(|row| row.alert.as_str()));
+            ids.extend(group.members.iter().map(|row| row.alert.as_str()));
+        }
+        let facts = facts(tx, ids).await?;
+        Ok((groups, facts))
+    }
+
+    /// Alerts whose ladders are due.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn climbers(&self, now: i64, limit: u32) -> Result<Vec<Climber>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let tx = &mut *snapshot.tx;
+        let find = "select alert, told_at from ladder where due_at <= $1 order by due_at limit $2";
+        let rows: Vec<(String, i64)> = sqlx::query_as(find).bind(now).bind(limit).fetch_all(&mut *tx).await?;
+        let mut facts = facts(tx, rows.iter().map(|(alert, _)| alert.as_str()).collect()).await?;
+        let mut climbers = Vec::new();
+        for (alert, told_at) in rows {
+            let taken = "select step from escalation where alert = $1 and told_at = $2";
+            let taken = sqlx::query_scalar(taken).bind(&alert).bind(told_at).fetch_all(&mut *tx).await?;
+            if let Some(alert) = facts.remove(&alert) {
+                climbers.push(Climber { alert, told_at, taken });
+            }
+        }
+        Ok(climbers)
+    }
+
+    /// When a group was told last, if it is remembered.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn told_at(&self, receiver: &str, group_key: &str) -> Result<Option<i64>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select notified_at from told_group where receiver = $1 and group_key = $2";
+        Ok(sqlx::query_scalar(find).bind(receiver).bind(group_key).fetch_optional(&mut *snapshot.tx).await?)
+    }
+
+    /// When a group or a ladder is to be looked at next although nothing happens.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn next_look(&self) -> Result<Option<i64>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select min(due_at) from (select min(due_at) as due_at from told_group where due_at is not null \
+             union all select min(due_at) from ladder where due_at is not null)";
+        Ok(sqlx::query_scalar(find).fetch_one(&mut *snapshot.tx).await?)
+    }
+
+    /// Sinks that said that they are no more: (receiver, sink, what they said).
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn disabled_sinks(&self) -> Result<Vec<(String, String, String)>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select receiver, sink, detail from disabled_sink order by receiver, sink";
+        Ok(sqlx::query_as(find).fetch_all(&mut *snapshot.tx).await?)
+    }
+
+    /// Deliveries given up that the operator has not been told of, the oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn untold_dead(&self, limit: u32) -> Result<Vec<DeadRow>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select id, receiver, sink, \
+             (select detail from attempt a where a.delivery = d.id order by a.id desc limit 1) as detail \
+             from delivery d where state = 'dead' and dead_told = 0 order by id limit $1";
+        Ok(sqlx::query_as(find).bind(limit).fetch_all(&mut *snapshot.tx).await?)
+    }
+
+    /// On which ways something is to be sent, and when the first of it that nobody is sending is due.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn lanes_due(&self, now: i64) -> Result<Vec<LaneRow>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select receiver, sink, min(due_at) as due_at from delivery where state = 'due' \
+             and (lease_until is null or lease_until <= $1) group by receiver, sink";
+        Ok(sqlx::query_as(find).bind(now).fetch_all(&mut *snapshot.tx).await?)
+    }
+
+    /// Receivers that know of alerts as firing.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn receivers_told(&self) -> Result<Vec<String>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select distinct receiver from told_alert order by receiver";
+        Ok(sqlx::query_scalar(find).fetch_all(&mut *snapshot.tx).await?)
+    }
+
+    /// The alerts that fire and that a receiver was told of.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn firing_for(&self, receiver: &str) -> Result<Vec<AlertFacts>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let tx = &mut *snapshot.tx;
+        let find = "select distinct t.alert from told_alert t join alert a on a.id = t.alert \
+             where t.receiver = $1 and a.state = 'firing' order by t.alert";
+        let ids: Vec<String> = sqlx::query_scalar(find).bind(receiver).fetch_all(&mut *tx).await?;
+        let facts = facts(tx, ids.iter().map(String::as_str).collect()).await?;
+        Ok(ids.iter().filter_map(|id| facts.get(id).cloned()).collect())
+    }
+}
+
+async fn group(tx: &mut SqliteConnection, receiver: String, group_key: String) -> Result<GroupFile, ReadError> {
+    let told =
+        "select notified_at, interval_ms, repeat_ms, due_at from told_group where receiver = $1 and group_key = $2";
+    let told: Option<(i64, i64, i64, Option<i64>)> =
+        sqlx::query_as(told).bind(&receiver).bind(&group_key).fetch_optional(&mut *tx).await?;
+    let pending = "select receiver, group_key, transition, alert, kind, created_at, wait_ms, interval_ms, repeat_ms \
+         from pending where receiver = $1 and group_key = $2 order by transition";
+    let pending = sqlx::query_as(pending).bind(&receiver).bind(&group_key).fetch_all(&mut *tx).await?;
+    let members = "select alert, told_at from told_alert where receiver = $1 and group_key = $2 order by alert";
+    let members = sqlx::query_as(members).bind(&receiver).bind(&group_key).fetch_all(&mut *tx).await?;
+    Ok(GroupFile {
+        receiver,
+        group_key,
+        notified_at: told.map(|(at, ..)| at),
+        timing: told.map(|(_, interval, repeat, _)| (interval, repeat)),
+        due_at: told.and_then(|(.., due)| due),
+        pending,
+        members,
+    })
+}
+
+async fn facts(tx: &mut SqliteConnection, mut ids: Vec<&str>) -> Result<HashMap<String, AlertFacts>, ReadError> {
+    ids.sort_unstable();
+    ids.dedup();
+    let rows: Vec<AlertFacts> = sqlx::query_as(FACTS).bind(to_json(&ids)).fetch_all(tx).await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
