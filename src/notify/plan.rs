@@ -183,6 +183,9 @@ impl Desk<'_> {
                 let since = file.pending.iter().filter(|row| row.alert == *alert).map(|row| row.created_at).max();
                 self.begin_ladder(facts, since.unwrap_or(self.now.0), plan);
             }
+            if !firing {
+                plan.ladders_over.push(alert.clone());
+            }
             if firing { &mut result.joined } else { &mut result.left }.push(alert.clone());
         }
     }

@@ -60,6 +60,7 @@ CREATE TABLE delivery (
     attempts integer not null default 0,
     lease_until integer,                 -- somebody is sending it until then
     finished_at integer,
+    dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
     received_at integer
 ) without rowid;
@@ -74,11 +75,12 @@ CREATE TABLE disabled_sink (
 
 CREATE TABLE escalation (
     alert text not null,
+    told_at integer not null,            -- the transition from which its deadlines count
     step integer not null,
     at integer not null,
-    receiver text not null,
-    why text not null,
-    primary key (alert, step)
+    receiver text not null,              -- '' where the unit has nobody to tell
+    why text not null,                   -- what was missing: answered | arrived
+    primary key (alert, told_at, step)
 ) without rowid;
 
 CREATE TABLE event (
@@ -127,6 +129,12 @@ CREATE TABLE hazard (
     unique (publisher, report_id)
 ) without rowid;
 
+CREATE TABLE ladder (
+    alert text primary key,
+    told_at integer not null,
+    due_at integer                       -- null: only another transition or answer can make a step due
+) without rowid;
+
 CREATE TABLE notification (
     id text primary key,                 -- n-, then time-ordered
     receiver text not null,
@@ -153,7 +161,11 @@ CREATE TABLE pending (
     group_key text not null,
     transition integer not null,
     alert text not null,
+    kind text not null,                  -- what happened to the alert
     created_at integer not null,
+    wait_ms integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
     primary key (receiver, group_key, transition)
 ) without rowid;
 
@@ -209,6 +221,9 @@ CREATE TABLE told_group (
     receiver text not null,
     group_key text not null,
     notified_at integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
+    due_at integer,                      -- when it is to be looked at although nothing happens
     primary key (receiver, group_key)
 ) without rowid;
 
@@ -295,9 +310,11 @@ CREATE INDEX attempt_delivery on attempt (delivery, id);
 
 CREATE INDEX delivery_dead on delivery (id) where state = 'dead';
 
-CREATE INDEX delivery_due on delivery (receiver, due_at) where state = 'due';
+CREATE INDEX delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 
 CREATE INDEX delivery_notification on delivery (notification);
+
+CREATE INDEX delivery_untold on delivery (id) where state = 'dead' and dead_told = 0;
 
 CREATE INDEX event_lasting on event (unit, at) where
     type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')
@@ -313,6 +330,8 @@ CREATE INDEX gap_unit on gap (unit, found_at);
 
 CREATE INDEX hazard_unit on hazard (unit, id);
 
+CREATE INDEX ladder_due on ladder (due_at) where due_at is not null;
+
 CREATE INDEX notification_alert_alert on notification_alert (alert);
 
 CREATE INDEX quarantine_publisher on quarantine (publisher, id);
@@ -320,6 +339,8 @@ CREATE INDEX quarantine_publisher on quarantine (publisher, id);
 CREATE INDEX silence_ends on silence (ends_at);
 
 CREATE INDEX told_alert_alert on told_alert (alert);
+
+CREATE INDEX told_group_due on told_group (due_at) where due_at is not null;
 
 CREATE INDEX unit_due on unit (next_check_at) where next_check_at is not null;
 
