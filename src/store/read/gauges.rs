@@ -17,6 +17,10 @@ pub struct FiringRow {
 /// rule, severity, state, region, publisher, alerts
 pub type Tally = (String, String, String, String, String, i64);
 
+/// How many transitions are to be routed and messages to be sent, the oldest of them, and how many were given up.
+const WAITING: &str = "select count(*), min(created_at), (select count(*) from delivery where state = 'dead') from \
+     (select created_at from outbox union all select created_at from delivery where state = 'due')";
+
 /// Everything that the domain gauges need, from one snapshot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gauges {
@@ -79,12 +83,7 @@ impl Reader {
         .fetch_all(&mut *tx)
         .await?;
         let answered = super::answers::tally(tx).await?;
-        let outbox = sqlx::query(
-            "select count(*), min(created_at), (select count(*) from delivery where state = 'dead') from \
-             (select created_at from outbox union all select created_at from delivery where state = 'due')",
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        let outbox = sqlx::query(WAITING).fetch_one(&mut *tx).await?;
         Ok(Gauges {
             units,
             regions,
