@@ -178,7 +178,7 @@ fn door(
         calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
         heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
         firing_series: FIRING_SERIES,
-        answering: Answering { ack_timeout: None, links },
+        answering: Answering { ack_timeout: settings.notify.notify.ack_timeout, links },
     }
 }
 

@@ -184,6 +184,7 @@ impl Desk<'_> {
                 self.begin_ladder(facts, since.unwrap_or(self.now.0), plan);
             }
             if !firing {
+                // A ladder whose steps are all taken is not due any more, so nothing else would end it.
                 plan.ladders_over.push(alert.clone());
             }
             if firing { &mut result.joined } else { &mut result.left }.push(alert.clone());
