@@ -14,12 +14,12 @@ pub struct FiringRow {
     pub maintainer: String,
 }
 
-/// rule, severity, state, region, publisher, alerts
-pub type Tally = (String, String, String, String, String, i64);
-
 /// How many transitions are to be routed and messages to be sent, the oldest of them, and how many were given up.
 const WAITING: &str = "select count(*), min(created_at), (select count(*) from delivery where state = 'dead') from \
      (select created_at from outbox union all select created_at from delivery where state = 'due')";
+
+/// rule, severity, state, region, publisher, alerts
+pub type Tally = (String, String, String, String, String, i64);
 
 /// Everything that the domain gauges need, from one snapshot.
 #[derive(Debug, Clone, PartialEq, Default)]
