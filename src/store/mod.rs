@@ -128,7 +128,9 @@ impl Store {
     ///
     /// # Errors
     /// Those of the engine.
-    pub async fn close(self) -> Result<(), StoreError> {
+    pub async fn close(mut self) -> Result<(), StoreError> {
+        // Closing alone folds nothing in while a reader has the file open, which somebody always has.
+        sqlx::query("pragma wal_checkpoint(passive)").execute(&mut self.writer).await?;
         Ok(self.writer.close().await?)
     }
 }

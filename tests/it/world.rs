@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use liftwatch::decode::Decoder;
 use liftwatch::decode::mapping::{Address, Class, Decoded, Fact, Rejection};
@@ -18,6 +19,7 @@ use liftwatch::pipeline::Pipeline;
 use liftwatch::pipeline::action::{Action, Done};
 use liftwatch::pipeline::message::{Arrival, Outcome};
 use liftwatch::store::Store;
+use liftwatch::store::error::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Row};
 
@@ -109,11 +111,22 @@ impl World {
     }
 
     async fn open(&mut self) {
-        let store = Store::open(&self.file()).await.unwrap();
+        let store = self.store().await;
         let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
         let rules = Rules::new(&self.settings, &zone);
         let decoder = Arc::new(Decoder::new(&[], &[region()]).unwrap());
         self.pipeline = Some(Pipeline::open(store, decoder, &self.settings, rules, self.now).await.unwrap());
+    }
+
+    /// A process that another test starts holds our lock for a moment, until it has become that other program.
+    async fn store(&self) -> Store {
+        for _ in 0..200 {
+            match Store::open(&self.file()).await {
+                Err(StoreError::AlreadyRunning { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("the lock of the file is never free");
     }
 
     pub fn pipeline(&mut self) -> &mut Pipeline {
