@@ -37,6 +37,10 @@ pub struct CitySnapshot {
     pub maintenance_overdue: Vec<(String, i64)>,
     /// (rule, severity, state, region, alerts)
     pub alerts: Vec<([String; 4], i64)>,
+    /// (rule, publisher, alerts)
+    pub told_by: Vec<([String; 2], i64)>,
+    /// (rule, publisher, answer, alerts)
+    pub answered: Vec<([String; 3], i64)>,
     /// rule, severity, unit, site, maintainer; capped by whoever fills it
     pub firing: Vec<[String; 5]>,
     /// (state, region, hazards)
@@ -292,6 +296,7 @@ fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     if let Some(city) = &snapshot.city {
         gauges.extend(unit_gauges(city));
         gauges.extend(alert_gauges(city));
+        gauges.extend(answer_gauges(city));
         gauges.extend(store_gauges(city));
     }
     gauges
@@ -339,6 +344,20 @@ fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
         left_out.max(0),
     ));
     gauges
+}
+
+fn answer_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
+    let told = city.told_by.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
+    let answered = city.answered.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
+    vec![
+        gauge("alerts_by_publisher", "Alerts by who tells of their units.", ["rule", "publisher"], told),
+        gauge(
+            "alerts_answered",
+            "Alerts that have an answer of this kind, by who tells of their units; one alert may have several.",
+            ["rule", "publisher", "answer"],
+            answered,
+        ),
+    ]
 }
 
 fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {

@@ -17,7 +17,7 @@ use crate::domain::id::PublisherId;
 use crate::domain::time::{DAY, SECOND, Timestamp};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
-use crate::pipeline::action::{Asked, NotNow};
+use crate::pipeline::action::{Action, Asked, NotNow};
 use crate::pipeline::message::{ApplicationAck, Arrival, Committed, Envelope, Outcome};
 use crate::report;
 use crate::store::error::{Remedy, StoreError};
@@ -207,6 +207,10 @@ impl Writer {
         let answer = self.pipeline.act(&asked.action, now).await;
         let (answer, error) = match answer {
             Ok((done, outcome)) => {
+                // What a person answers or silences changes who is told; our own plans and reports do not.
+                if !matches!(asked.action, Action::Notify(_) | Action::Deliver { .. }) {
+                    self.changed.notify_one();
+                }
                 self.account(outcome, memory);
                 (Ok(done), None)
             }

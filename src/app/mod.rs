@@ -22,7 +22,7 @@ use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
-use crate::http::handles::{FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http};
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;
@@ -130,7 +130,6 @@ pub async fn run(
     };
     let wiring = Wiring { decoder, clock: Arc::clone(&clock), messages, stopping: stopping.clone() };
     let (mut sessions, committed) = wiring.start_sessions(&settings.sessions, &links);
-    drop(wiring);
     let writer = Writer {
         pipeline,
         clock: Arc::clone(&clock),
@@ -171,6 +170,8 @@ fn door(
     clock: Arc<dyn Clock>,
     actions: mpsc::Sender<Asked>,
 ) -> Http {
+    // The file was read when the settings were; only somebody who changed it since can make it fail now.
+    let links = telling::links_key(settings);
     Http {
         reader,
         metrics,
@@ -180,6 +181,7 @@ fn door(
         calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
         heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
         firing_series: FIRING_SERIES,
+        answering: Answering { ack_timeout: None, links },
     }
 }
 
@@ -267,9 +269,9 @@ struct Wiring {
 type Sessions = JoinSet<Result<(), session::SessionError>>;
 
 impl Wiring {
-    /// Starts a session per region; the senders tell each what is on disk.
+    /// Starts a session per region; the senders tell each what is on disk. No way for messages is left but theirs.
     fn start_sessions(
-        &self,
+        self,
         settings: &[SessionSettings],
         links: &[Arc<LinkStatus>],
     ) -> (Sessions, Vec<mpsc::UnboundedSender<Committed>>) {

@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::notify::directory::Directory;
 use crate::notify::dispatcher::Dispatcher;
 use crate::notify::planner::{Planner, PlannerTask, Policy};
+use crate::notify::received::Key;
 use crate::notify::settings::Notify;
 use crate::pipeline::action::Asked;
 use crate::pipeline::message::Envelope;
@@ -35,7 +36,8 @@ impl Telling {
     /// Starts both; the dispatcher's task ends when what it was sending is over and reported.
     #[must_use]
     pub fn start(self, settings: &Settings) -> JoinHandle<()> {
-        let directory = Arc::new(Directory::configured(settings.notify.clone(), settings.zone.clone()));
+        let directory =
+            Arc::new(Directory::configured(settings.notify.clone(), settings.zone.clone(), links_key(settings)));
         if settings.notify.routes.is_empty() {
             tracing::warn!("no [[route]] is configured: alerts are shown, and nobody is told");
         }
@@ -77,4 +79,14 @@ fn policy(settings: &Settings) -> Policy {
         operator,
         heartbeat: heartbeat.map(|beat| (beat.receiver, i64::from(beat.every_minutes) * MINUTE)),
     }
+}
+
+/// What signs the "received" links of messages; `None` where the configuration names no key, or it cannot be read now.
+#[must_use]
+pub fn links_key(settings: &Settings) -> Option<Key> {
+    let refused = |problem: String| {
+        tracing::error!(problem, "messages go without their received link: mend [notify] secret_file, and restart");
+    };
+    let bytes = settings.notify.key().map_err(refused).ok()??;
+    Key::new(&bytes).map_err(|error| refused(error.to_string())).ok()
 }

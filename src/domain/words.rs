@@ -35,6 +35,25 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
     ("outcome", "retry", "未送达，将重试", "Not delivered, tried again"),
     ("outcome", "refused", "被拒收", "Refused"),
     ("outcome", "gone", "接收方已停用", "Gone"),
+    ("answer", "acknowledged", "已有人处理", "In hand"),
+    ("answer", "false_alarm", "误报", "False alarm"),
+    ("answer", "arrived", "已到现场", "On site"),
+    ("answer", "note", "备注", "Note"),
+    ("standing", "open", "尚无人答复", "Nobody has answered"),
+    ("standing", "answered", "已有人答复", "Answered"),
+    ("standing", "expired", "答复已过期", "The answer has expired"),
+    ("standing", "outgrown", "答复后级别上升，须重新答复", "It grew worse since the answer; answer again"),
+    ("standing", "reopened", "答复后再次告警，须重新答复", "It fires again since the answer; answer again"),
+    ("silence", "pending", "未开始", "Not begun"),
+    ("silence", "active", "生效中", "In force"),
+    ("silence", "expired", "已结束", "Ended"),
+    ("lasts", "1", "1 小时", "1 hour"),
+    ("lasts", "4", "4 小时", "4 hours"),
+    ("lasts", "8", "8 小时", "8 hours"),
+    ("lasts", "24", "1 天", "1 day"),
+    ("lasts", "72", "3 天", "3 days"),
+    ("lasts", "168", "7 天", "7 days"),
+    ("lasts", "720", "30 天", "30 days"),
     ("event", "fault_raised", "故障发生", "Fault raised"),
     ("event", "fault_cleared", "故障消除", "Fault cleared"),
     ("event", "entrapment_reported", "报告困人", "Entrapment reported"),
@@ -103,8 +122,10 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
     ("fault", "unintended_reversal", "非操纵逆转", "Unintended reversal"),
     ("fault", "other", "其他故障", "Other fault"),
     ("problem", "400", "请求有误", "The request is wrong"),
+    ("problem", "403", "不允许从其他网站提交", "Not from a page of another site"),
     ("problem", "404", "没有找到", "Not found"),
     ("problem", "405", "此地址不接受这种请求", "Not with this method"),
+    ("problem", "409", "目前状态下不能这样做", "Not as things stand"),
     ("problem", "500", "程序内部出错", "A fault in the daemon"),
     ("problem", "503", "数据库暂时没有应答", "The database gives no answer"),
     ("problem", "504", "查询超时，请缩小范围", "It took too long; narrow the range"),
@@ -141,12 +162,14 @@ mod tests {
     use crate::domain::alert::{AlertState, Severity, TransitionKind};
     use crate::domain::event::{Direction, Door, EventType, Mode, Origin};
     use crate::domain::fault::FaultCode;
+    use crate::domain::notice::AnswerKind;
     use crate::domain::unit::UnitKind;
     use crate::domain::visit::VisitKind;
 
     #[test]
     fn every_code_of_the_domain_has_a_word() {
-        let lists: [(&str, Vec<&str>); 11] = [
+        let lists: [(&str, Vec<&str>); 12] = [
+            ("answer", AnswerKind::ALL.iter().map(|word| word.as_str()).collect()),
             ("severity", Severity::ALL.iter().map(|word| word.as_str()).collect()),
             ("state", AlertState::ALL.iter().map(|word| word.as_str()).collect()),
             ("transition", TransitionKind::ALL.iter().map(|word| word.as_str()).collect()),

@@ -42,15 +42,22 @@ async fn metrics(State(http): State<Arc<Http>>) -> Response {
 
 fn city(gauges: Gauges) -> CitySnapshot {
     let regions = &gauges.regions;
+    let told_by = |row: &(String, String, String, String, String, i64)| ([row.0.clone(), row.4.clone()], row.5);
     CitySnapshot {
         online: regions.iter().map(|row| (row.0.clone(), row.1)).collect(),
         over_age: regions.iter().map(|row| (row.0.clone(), row.2)).collect(),
         maintenance_overdue: regions.iter().map(|row| (row.0.clone(), row.3)).collect(),
         units: gauges.units,
+        told_by: gauges.alerts.iter().map(told_by).collect(),
+        answered: gauges
+            .answered
+            .into_iter()
+            .map(|(rule, publisher, answer, n)| ([rule, publisher, answer], n))
+            .collect(),
         alerts: gauges
             .alerts
             .into_iter()
-            .map(|(rule, severity, state, region, n)| ([rule, severity, state, region], n))
+            .map(|(rule, severity, state, region, _, n)| ([rule, severity, state, region], n))
             .collect(),
         firing: gauges
             .firing

@@ -8,6 +8,7 @@ use super::calendar::Calendar;
 use super::vitals::Vitals;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::notify::received::Key;
 use crate::pipeline::action::Asked;
 use crate::store::read::Reader;
 
@@ -24,6 +25,16 @@ pub struct Http {
     pub heard_within: i64,
     /// Firing alerts that get a series of their own in /metrics (1,000 by default).
     pub firing_series: u32,
+    pub answering: Answering,
+}
+
+/// How people's answers are taken.
+#[derive(Debug, Clone, Default)]
+pub struct Answering {
+    /// Milliseconds after which an acknowledgement that names no end ceases to count; `None` if it lasts.
+    pub ack_timeout: Option<i64>,
+    /// What signs the "received" links of messages; without it there are none.
+    pub links: Option<Key>,
 }
 
 /// Milliseconds that a unit's last word may be on its way into the database: the flush every 5 s, and a slow one.

@@ -4,6 +4,8 @@ pub mod problem;
 
 pub mod query;
 
+pub mod form;
+
 pub mod connection;
 
 pub mod guard;

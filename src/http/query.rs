@@ -15,6 +15,10 @@ use crate::domain::time::Timestamp;
 pub const DEFAULT_LIMIT: u32 = 100;
 /// Rows of a page at most.
 pub const MAX_LIMIT: u32 = 1_000;
+/// Characters of a text that a person writes, such as a reason, at most.
+pub const TEXT_LIMIT: usize = 500;
+/// Characters of a person's name at most.
+pub const NAME_LIMIT: usize = 100;
 /// Characters of a parameter at most: longer than any id or name that we keep.
 const MAX_VALUE: usize = 256;
 
@@ -146,6 +150,32 @@ impl Id {
     pub fn number(&self, what: &str) -> Result<i64, Problem> {
         self.0.parse().map_err(|_| Problem::missing(what, &self.0))
     }
+}
+
+/// A text that a person wrote: trimmed, not empty, not endless.
+///
+/// # Errors
+/// 400 with the field's name.
+pub fn written(name: &str, text: &str, limit: usize) -> Result<String, Problem> {
+    match optional(name, text, limit)? {
+        text if text.is_empty() => Err(Problem::parameter(name, format!("must have 1 to {limit} characters"))),
+        text => Ok(text),
+    }
+}
+
+/// The same where nothing need be written.
+///
+/// # Errors
+/// 400 with the field's name.
+pub fn optional(name: &str, text: &str, limit: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.chars().count() > limit {
+        return Err(Problem::parameter(name, format!("must have at most {limit} characters")));
+    }
+    if text.contains('\0') {
+        return Err(Problem::parameter(name, "holds a NUL character"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Reads a body of one media type and at most `limit` bytes.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::tz::TimeZone;
 
 use super::message::Message;
+use super::received::Key;
 use super::receiver;
 use super::settings::Settings;
 use super::sink::{Answer, Parcel, Sending, Sink, Text};
@@ -67,10 +68,10 @@ impl Directory {
         Self { opening, opened: Mutex::default() }
     }
 
-    /// The receivers of the configuration, which read times in this zone.
+    /// The receivers of the configuration, which read times in this zone; `links` signs their "received" links.
     #[must_use]
-    pub fn configured(settings: Settings, zone: TimeZone) -> Self {
-        Self::new(Box::new(move |name| open(&settings, &zone, name)))
+    pub fn configured(settings: Settings, zone: TimeZone, links: Option<Key>) -> Self {
+        Self::new(Box::new(move |name| open(&settings, &zone, links.as_ref(), name)))
     }
 
     /// The receiver of this name.
@@ -85,7 +86,7 @@ impl Directory {
     }
 }
 
-fn open(settings: &Settings, zone: &TimeZone, name: &str) -> Option<Receiver> {
+fn open(settings: &Settings, zone: &TimeZone, links: Option<&Key>, name: &str) -> Option<Receiver> {
     let receiver::Found { receiver, values } = receiver::find(&settings.receivers, name)?;
     let made = receiver.connect(&values, &settings.notify.allow_nets).into_iter();
     let ways = made.map(|(place, made)| Way {
@@ -96,7 +97,11 @@ fn open(settings: &Settings, zone: &TimeZone, name: &str) -> Option<Receiver> {
         }),
     });
     let (templates, language, zone) = (settings.templates.clone(), receiver.language, zone.clone());
-    let wording: Wording =
-        Box::new(move |message, _| templates.render(message, Look { language, zone: &zone, received: None }));
+    // Without a public address there is no place that a link could lead to.
+    let links = settings.notify.public_url.clone().zip(links.cloned());
+    let wording: Wording = Box::new(move |message, delivery| {
+        let received = links.as_ref().map(|(url, key)| format!("{url}{}", key.path(delivery)));
+        templates.render(message, Look { language, zone: &zone, received: received.as_deref() })
+    });
     Some(Receiver { ways: ways.collect(), wording })
 }

@@ -16,7 +16,7 @@ use super::plan::{self, Desk, NEVER, escalation_group};
 impl Desk<'_> {
     /// An alert began, or grew worse, at `since`: its deadlines count from there.
     pub fn begin_ladder(&self, facts: &AlertFacts, since: i64, plan: &mut Plan) {
-        if escalation::ladder(self.ladders, &plan::labels(facts)).is_none() {
+        if escalation::ladder(self.ladders, &letter::labels(facts)).is_none() {
             return;
         }
         let known = plan.ladders.iter().any(|row| row.alert == facts.id && row.told_at >= since);
@@ -28,7 +28,7 @@ impl Desk<'_> {
     /// Takes the steps of one alert that are due.
     pub fn climb(&self, climber: &Climber, plan: &mut Plan) -> Option<Timestamp> {
         let facts = &climber.alert;
-        let labels = plan::labels(facts);
+        let labels = letter::labels(facts);
         let firing = facts.state == "firing";
         let ladder = escalation::ladder(self.ladders, &labels).filter(|_| firing);
         let Some(ladder) = ladder else {
@@ -63,8 +63,7 @@ impl Desk<'_> {
             });
         }
         // What an answer holds back is looked at again when the answer ends.
-        let held = answered.copied().flatten().into_iter().chain(silenced);
-        let wake = held.chain(climb.wake).min();
+        let wake = self.quiet.until(&facts.id).into_iter().chain(climb.wake).min();
         let due_at = wake.map(|at| at.0);
         plan.ladders.push(LadderRow { alert: facts.id.clone(), told_at: climber.told_at, due_at });
         wake

@@ -6,6 +6,7 @@ use crate::domain::time::Timestamp;
 use crate::store::read::notify::{AlertFacts, DeadRow};
 
 use super::expected::{self, Case};
+use super::matcher::Labels;
 use super::message::{Item, LISTED, Message};
 
 /// Deliveries given up that a message names by themselves.
@@ -39,6 +40,20 @@ pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&Aler
     items.truncate(LISTED);
     let link = envelope.place.public_url.map(|url| format!("{url}/alerts?state=firing"));
     Message { items, count, link, ..bare(envelope, kind) }
+}
+
+/// The labels that routes, ladders and silences match.
+#[must_use]
+pub fn labels(facts: &AlertFacts) -> Labels {
+    Labels {
+        rule: facts.rule.clone(),
+        severity: facts.severity.clone(),
+        region: facts.region.clone(),
+        site: facts.site.clone(),
+        maintainer: facts.maintainer.clone(),
+        owner: facts.owner.clone(),
+        unit: facts.unit.clone(),
+    }
 }
 
 /// What one alert is, as a message says it.

@@ -14,6 +14,12 @@ pub mod expected;
 
 pub mod escalation;
 
+pub mod answered;
+
+pub mod silence;
+
+pub mod received;
+
 pub mod message;
 
 pub mod wording;
@@ -43,6 +49,8 @@ pub mod directory;
 pub mod door;
 
 pub mod letter;
+
+pub mod quiet;
 
 pub mod plan;
 

@@ -1,6 +1,6 @@
 //! What is to be written so that people are told: outbox rows to waiting ones, waiting ones to messages. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::domain::alert::TransitionKind;
 use crate::domain::notice::NotificationKind;
@@ -12,20 +12,9 @@ use super::directory::Directory;
 use super::escalation::Ladder;
 use super::group::{self, Group, Pending, Timing, Told};
 use super::letter::{self, Envelope, Place};
-use super::matcher::Labels;
 use super::message::Message;
+use super::quiet::Quiet;
 use super::route::{self, Route};
-
-/// What people wish not to hear of, by alert.
-#[derive(Debug, Clone, Default)]
-pub struct Quiet {
-    /// Silenced, until then.
-    pub silenced: HashMap<String, Timestamp>,
-    /// Somebody has it in hand, until then, or without an end.
-    pub answered: HashMap<String, Option<Timestamp>>,
-    /// Somebody is on site.
-    pub arrived: HashSet<String>,
-}
 
 /// What a plan is made with.
 pub struct Desk<'a> {
@@ -38,28 +27,14 @@ pub struct Desk<'a> {
     pub now: Timestamp,
 }
 
-/// The labels that routes match.
-#[must_use]
-pub fn labels(facts: &AlertFacts) -> Labels {
-    Labels {
-        rule: facts.rule.clone(),
-        severity: facts.severity.clone(),
-        region: facts.region.clone(),
-        site: facts.site.clone(),
-        maintainer: facts.maintainer.clone(),
-        owner: facts.owner.clone(),
-        unit: facts.unit.clone(),
-    }
-}
-
 /// Gives each outbox row to those who hear of it. A row that nobody hears of is settled all the same.
 pub fn route(routes: &[Route], outbox: &Outbox, plan: &mut Plan) {
     for row in &outbox.rows {
         plan.routed.push(row.id);
         let Some(facts) = outbox.facts.get(&row.alert) else { continue };
-        let escalated = outbox.escalated.iter().filter(|(alert, _)| *alert == row.alert);
-        plan.pending.extend(escalated.map(|(_, receiver)| escalated(receiver, row)));
-        for hearing in route::receivers(routes, &labels(facts)) {
+        let told = outbox.escalated.iter().filter(|(alert, _)| *alert == row.alert);
+        plan.pending.extend(told.map(|(_, receiver)| escalated(receiver, row)));
+        for hearing in route::receivers(routes, &letter::labels(facts)) {
             plan.pending.push(PendingRow {
                 receiver: hearing.receiver,
                 group_key: hearing.group_key,
@@ -141,7 +116,8 @@ impl Desk<'_> {
             let rest = if settled { &[][..] } else { &pending[..] };
             decision = group::decide(&Group { timing, notified_at: last, pending: rest, told: &told }, self.now);
         }
-        let wake = [decision.wake, held].into_iter().flatten().min();
+        let ends = told.iter().filter(|told| !told.needs_answer).filter_map(|told| self.quiet.until(&told.alert));
+        let wake = ends.chain(decision.wake).chain(held).min();
         result.memory = last.filter(|_| !decision.forget).map(|at| GroupMemory {
             notified_at: at.0,
             interval_ms: timing.interval,

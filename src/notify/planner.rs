@@ -13,17 +13,22 @@ use crate::domain::time::{MINUTE, Timestamp};
 use crate::pipeline::action::{Action, Asked};
 use crate::store::notify::{GroupMemory, GroupTold, Plan};
 use crate::store::read::notify::{AlertFacts, DeadRow, GroupFile};
+use crate::store::read::silences::{SilenceFilter, SilenceState};
 use crate::store::read::{ReadError, Reader};
 
 use super::directory::Directory;
 use super::door::{self, Unanswered};
 use super::escalation::Ladder;
 use super::letter::{self, Place};
-use super::plan::{self, Desk, Quiet};
+use super::plan::{self, Desk};
+use super::quiet::Quiet;
 use super::route::Route;
 
 /// Outbox rows that one look takes: as many as a batch has messages.
 const ROWS: u32 = 2_000;
+
+/// Silences in force that are looked at; the oldest beyond them are not.
+const SILENCES: u32 = 1_000;
 
 /// Deliveries given up that one message to the operator counts.
 const DEAD: u32 = 100;
@@ -72,7 +77,6 @@ impl Planner {
     pub async fn plan(&self, now: Timestamp) -> Result<(Plan, Option<Timestamp>), ReadError> {
         let disabled = self.reader.disabled_sinks().await?;
         let disabled = disabled.into_iter().map(|(receiver, sink, said)| ((receiver, sink), said)).collect();
-        let quiet = Quiet::default();
         let outbox = self.reader.outbox(ROWS).await?;
         let mut plan = Plan::default();
         let routes = &self.policy.routes;
@@ -83,6 +87,8 @@ impl Planner {
         let (groups, known) = self.groups(&plan, now).await?;
         facts.extend(known);
         let climbers = self.reader.climbers(now.0, ROWS).await?;
+        facts.extend(climbers.iter().map(|climber| (climber.alert.id.clone(), climber.alert.clone())));
+        let quiet = self.quiet(&facts, now).await?;
         let due = self.reader.next_look().await?.map(Timestamp).filter(|at| *at > now);
         let own = self.own_affairs().await?;
 
@@ -103,6 +109,15 @@ impl Planner {
         wakes.push(self.heartbeat(&desk, own.heartbeat_at, &mut plan));
         plan.skip_what_is_told();
         Ok((plan, wakes.into_iter().flatten().min()))
+    }
+
+    /// What people said of these alerts.
+    async fn quiet(&self, facts: &HashMap<String, AlertFacts>, now: Timestamp) -> Result<Quiet, ReadError> {
+        let ids: Vec<String> = facts.keys().cloned().collect();
+        let active = SilenceFilter { state: Some(SilenceState::Active), after: None, limit: SILENCES };
+        let silences = self.reader.silences(&active, now.0).await?.items;
+        let answers = self.reader.answers_to(&ids).await?;
+        Ok(Quiet::of(facts.values(), &silences, &answers, now))
     }
 
     /// The groups to decide over, with what the plan adds to them.

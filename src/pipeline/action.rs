@@ -11,6 +11,7 @@ use crate::store::error::StoreError;
 use crate::store::notify::Plan;
 
 use super::Pipeline;
+use super::answers::{Answer, Answered, Received, Silence, Silenced};
 use super::message::Outcome;
 use super::staging::Staging;
 
@@ -30,6 +31,14 @@ pub enum Action {
     Deliver { reported: Vec<Reported>, rooms: Vec<Room> },
     /// A delivery that was given up is to be sent again.
     Resend { delivery: String },
+    /// An acknowledgement, a false alarm, an arrival or a note.
+    Answer(Answer),
+    /// The button behind a message's "received" link; until when that acknowledges what the message told.
+    Receive { delivery: String, expires_at: Option<Timestamp> },
+    /// Not to be told for a while.
+    Silence(Silence),
+    /// A silence ends before its time.
+    EndSilence { id: String, by: String },
 }
 
 /// What came of it.
@@ -51,6 +60,9 @@ pub enum Done {
     /// The delivery is on its way, or has arrived.
     NotDead,
     UnknownDelivery,
+    Answered(Answered),
+    Received(Received),
+    Silenced(Silenced),
 }
 
 /// How an import changed the registry.
@@ -86,6 +98,14 @@ impl Pipeline {
             Action::Notify(plan) => self.apply(plan, now).await,
             Action::Deliver { reported, rooms } => self.deliver(reported, rooms, now).await,
             Action::Resend { delivery } => self.resend(delivery, now).await,
+            Action::Answer(answer) => Ok((Done::Answered(self.answer(answer, now).await?), Outcome::default())),
+            Action::Receive { delivery, expires_at } => {
+                Ok((Done::Received(self.receive(delivery, *expires_at, now).await?), Outcome::default()))
+            }
+            Action::Silence(silence) => Ok((Done::Silenced(self.silence(silence, now).await?), Outcome::default())),
+            Action::EndSilence { id, by } => {
+                Ok((Done::Silenced(self.end_silence(id, by, now).await?), Outcome::default()))
+            }
         }
     }
 

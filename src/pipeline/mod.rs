@@ -18,6 +18,8 @@ pub mod novelty;
 
 pub mod judge;
 
+pub mod answers;
+
 pub mod action;
 
 pub mod telling;

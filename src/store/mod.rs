@@ -22,6 +22,10 @@ pub mod notify;
 
 pub mod deliveries;
 
+pub mod answers;
+
+pub mod silences;
+
 pub mod refused;
 
 pub mod live;

@@ -30,12 +30,13 @@ CREATE TABLE alert_transition (
 CREATE TABLE answer (
     id integer primary key,
     alert text not null,
-    kind text not null,                  -- acknowledged | false_alarm | note | arrived | closed (src/domain/notice.rs)
+    kind text not null,                  -- acknowledged | false_alarm | arrived | note (src/domain/notice.rs)
     at integer not null,
     by text not null,
     note text not null,
     expires_at integer,                  -- of an acknowledgement
-    delivery text                        -- the message whose link was used
+    delivery text,                       -- the message whose link was used
+    transition integer not null          -- the alert's newest transition that whoever answered knew of; 0 for none
 );
 
 CREATE TABLE attempt (
@@ -190,7 +191,8 @@ CREATE TABLE silence (
     why text not null,
     starts_at integer not null,
     ends_at integer not null,
-    created_at integer not null
+    created_at integer not null,
+    ended_by text                        -- who ended it before its time
 ) without rowid;
 
 CREATE TABLE sqlite_sequence(name,seq);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::city::{City, city};
+use crate::city::{City, NOW, city, key};
 
 /// The narrowest phone that we promise to fit, in CSS pixels.
 const PHONE: u32 = 360;
@@ -55,6 +55,22 @@ fn measure(file: &Path) -> (f64, f64, f64) {
     (number("wide"), number("seen"), number("small"))
 }
 
+/// An answer to every alert, a silence, and a message about all that fires.
+async fn told(city: &City) {
+    let rows = format!(
+        "insert into answer (alert, kind, at, by, note, expires_at, delivery, transition) \
+         select id, 'acknowledged', {n}, '示例维保1 值班室', 'on the way with two fitters and a long note', {n} + 3600000, null, 0 from alert; \
+         insert into silence values ('s-1', '[[\"site\",\"=~\",\"云锦小区|松涛小区|观澜小区\"],[\"rule\",\"=\",\"over_age\"]]', \
+         '示例物业', '停电检修 planned works', {n}, {n} + 86400000, {n}, null); \
+         insert into notification values ('n-1', 'maintainer:示例维保1', 'alerts', 'g', {n}, '{{}}'); \
+         insert into notification_alert select 'n-1', id from alert where state = 'firing'; \
+         insert into delivery (id, notification, receiver, sink, state, created_at, due_at) \
+         values ('d-1', 'n-1', 'maintainer:示例维保1', 'webhook-0', 'delivered', {n}, {n})",
+        n = NOW.0
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&city.writer).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_fit_a_phone_and_can_be_read_in_both_languages() {
     let city = city(0).await;
@@ -62,7 +78,20 @@ async fn pages_fit_a_phone_and_can_be_read_in_both_languages() {
     let alert = text(format!("{}/api/v1/alerts?state=firing&limit=1", city.address)).await;
     let alert: serde_json::Value = serde_json::from_str(&alert).unwrap();
     let alert = format!("/alerts/{}", alert["items"][0]["id"].as_str().unwrap());
-    for path in ["/", "/alerts", &alert, "/units", "/units/jj-0001", "/quarantine"] {
+    told(&city).await;
+    let link = key().path("d-1");
+    let paths = [
+        "/",
+        "/alerts",
+        &alert,
+        "/units",
+        "/units/jj-0001",
+        "/quarantine",
+        "/silences",
+        "/silences/s-1",
+        link.as_str(),
+    ];
+    for path in paths {
         for language in ["zh", "en"] {
             let file = folder.path().join("page.html");
             copy(&city, &format!("{path}?lang={language}"), &file, "").await;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use liftwatch::clock::VirtualClock;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{FIRING_SERIES, Http};
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http};
 use liftwatch::http::serve;
 use liftwatch::http::vitals::{Link, Storage, Vitals};
 use liftwatch::metrics::Metrics;
+use liftwatch::notify::received::Key;
 use liftwatch::pipeline::action::Asked;
 use liftwatch::store::Store;
 use liftwatch::store::read::Reader;
@@ -21,6 +22,11 @@ pub const NOW: Timestamp = Timestamp(1_795_500_000_000);
 
 /// A hostile text that must never reach a page as markup.
 pub const HOSTILE: &str = "<script>alert(1)</script>\"'&";
+
+/// What signs the made-up city's links.
+pub fn key() -> Key {
+    Key::new(b"a secret of the made-up city, long enough").unwrap()
+}
 
 /// Links and storage that a test sets.
 #[derive(Default)]
@@ -82,6 +88,7 @@ pub async fn city(port: u16) -> City {
         calendar: Calendar { zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(8)), over_age_years: 15 },
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
+        answering: Answering { ack_timeout: Some(8 * HOUR), links: Some(key()) },
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -54,6 +54,8 @@ mod http;
 
 mod browser;
 
+mod answers;
+
 mod metrics;
 
 mod pages;

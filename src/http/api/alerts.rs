@@ -8,25 +8,24 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
+use super::answers::{AnswerWire, StandingWire};
 use super::events::EventWire;
 use super::gaps::GapWire;
 use super::visits::VisitWire;
 use super::wire::{PageWire, time};
 use crate::domain::id::UnitId;
+use crate::domain::time::Timestamp;
 use crate::domain::words;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
-use crate::http::query::{Id, Params, read_body};
+use crate::http::query::{Id, NAME_LIMIT, Params, TEXT_LIMIT, read_body, written};
 use crate::pipeline::action::{Action, Done};
 use crate::store::read::ReadError;
 use crate::store::read::alerts::{AlertFile, AlertFilter, AlertRow, EvidenceRow, TransitionRow};
 
 /// Bytes of a body that is not an import.
-const BODY_LIMIT: usize = 64 * 1024;
-/// Characters of a reason and of a name at most.
-const REASON_LIMIT: usize = 500;
-const NAME_LIMIT: usize = 100;
+pub(super) const BODY_LIMIT: usize = 64 * 1024;
 
 /// One sentence in both languages.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -153,13 +152,20 @@ pub struct AlertFileWire {
     /// What the ids in `evidence` name, in the same order.
     pub facts: Vec<EvidenceWire>,
     pub transitions: Vec<TransitionWire>,
+    /// What people answered, in order.
+    pub answers: Vec<AnswerWire>,
+    pub standing: StandingWire,
 }
 
-impl TryFrom<AlertFile> for AlertFileWire {
-    type Error = ReadError;
-
-    fn try_from(file: AlertFile) -> Result<Self, ReadError> {
+impl AlertFileWire {
+    /// The wire form of an alert as it stands at `now`.
+    ///
+    /// # Errors
+    /// A row that cannot be understood.
+    pub fn of(file: AlertFile, now: Timestamp) -> Result<Self, ReadError> {
         Ok(Self {
+            standing: StandingWire::of(&file, now)?,
+            answers: file.answers.into_iter().map(AnswerWire::from).collect(),
             alert: file.alert.try_into()?,
             facts: file.evidence.into_iter().map(EvidenceWire::from).collect(),
             transitions: file.transitions.into_iter().map(TransitionWire::from).collect(),
@@ -227,7 +233,7 @@ pub(super) async fn list(
     Ok(Json(PageWire::try_of(http.reader.alerts(&filter).await?, AlertWire::try_from)?))
 }
 
-/// One alert with its evidence and every change of it.
+/// One alert with its evidence, every change of it, and what people answered.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts",
     params(("id" = String, Path, description = "the alert's id")),
     responses(
@@ -237,8 +243,16 @@ pub(super) async fn list(
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<AlertFileWire>, Problem> {
     params.finish()?;
-    let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
-    Ok(Json(file.try_into()?))
+    file(&http, &id.0).await
+}
+
+/// The alert as it stands now.
+///
+/// # Errors
+/// 404 if there is no such alert, or a reader's.
+pub async fn file(http: &Http, id: &str) -> Result<Json<AlertFileWire>, Problem> {
+    let file = http.reader.alert(id).await?.ok_or_else(|| Problem::missing("alert", id))?;
+    Ok(Json(AlertFileWire::of(file, http.clock.now())?))
 }
 
 /// Ends an entrapment on a person's word; the unit's own event `passenger_released` is the other way.
@@ -264,31 +278,27 @@ pub(super) async fn release(
     let told: Release = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {{\"reason\":…,\"by\":…}}: {error}"))
     })?;
-    let reason = written("reason", &told.reason, REASON_LIMIT)?;
+    end_entrapment(&http, &id.0, &told).await?;
+    file(&http, &id.0).await
+}
+
+/// Ends the entrapment that an alert tells of; pages and API do it alike.
+///
+/// # Errors
+/// A [`Problem`] that says why it cannot be ended.
+pub async fn end_entrapment(http: &Http, id: &str, told: &Release) -> Result<(), Problem> {
+    let reason = written("reason", &told.reason, TEXT_LIMIT)?;
     let by = written("by", &told.by, NAME_LIMIT)?;
-    let alert = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?.alert;
+    let alert = http.reader.alert(id).await?.ok_or_else(|| Problem::missing("alert", id))?.alert;
     if alert.rule != "entrapment" || alert.state != "firing" {
         let detail = format!("only a firing entrapment can be released; this is a {} {}", alert.state, alert.rule);
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let unit = UnitId::new(&alert.unit)
         .map_err(|error| Problem::new(StatusCode::CONFLICT, format!("the alert's unit is {error}")))?;
-    match door::ask(&http.actions, Action::ReleasePassengers { unit, by, reason }).await? {
-        Done::NotTrapped | Done::UnknownUnit => {
-            return Err(Problem::new(StatusCode::CONFLICT, "nobody is trapped in this unit any more"));
-        }
-        _ => {}
+    let done = door::ask(&http.actions, Action::ReleasePassengers { unit, by, reason }).await?;
+    if matches!(done, Done::NotTrapped | Done::UnknownUnit) {
+        return Err(Problem::new(StatusCode::CONFLICT, "nobody is trapped in this unit any more"));
     }
-    let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
-    Ok(Json(file.try_into()?))
-}
-
-/// A text that a person wrote: trimmed, not empty, not endless.
-fn written(name: &str, text: &str, limit: usize) -> Result<String, Problem> {
-    let text = text.trim();
-    if (1..=limit).contains(&text.chars().count()) {
-        Ok(text.to_owned())
-    } else {
-        Err(Problem::parameter(name, format!("must have 1 to {limit} characters")))
-    }
+    Ok(())
 }

@@ -6,11 +6,17 @@ pub mod live;
 
 pub mod visits;
 
+pub mod answers;
+
 pub mod alerts;
 
 pub mod timeline;
 
 pub mod deliveries;
+
+pub mod answering;
+
+pub mod silences;
 
 pub mod events;
 
@@ -34,6 +40,8 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(alerts::routes())
         .merge(timeline::routes())
         .merge(deliveries::routes())
+        .merge(answering::routes())
+        .merge(silences::routes())
         .merge(events::routes())
         .merge(units::routes())
         .merge(quarantine::routes())

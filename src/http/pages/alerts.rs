@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::answering::{self, AnswersView};
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, FactView, Moment};
 use super::story::StoryView;
@@ -65,6 +66,7 @@ struct AlertPage {
     facts: Vec<FactView>,
     transitions: Vec<TransitionView>,
     story: Vec<StoryView>,
+    answers: AnswersView,
 }
 
 /// The routes of this file.
@@ -99,7 +101,9 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
 async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
     let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
     let story = http.reader.timeline(&id.0).await?.unwrap_or_default();
-    page(&sheet(file, story, &Desk::of(&http, reading.language), &reading))
+    let desk = Desk::of(&http, reading.language);
+    let answers = answering::view(&http, &file, &desk).await?;
+    page(&sheet(file, answers, story, &desk, &reading))
 }
 
 /// A basis stands in both languages, Chinese first and ` / ` between (`detect/rule.rs`).
@@ -111,7 +115,7 @@ fn basis_in(language: Language, basis: &str) -> &str {
     }
 }
 
-fn sheet(file: AlertFile, story: Vec<Entry>, desk: &Desk, reading: &Reading) -> AlertPage {
+fn sheet(file: AlertFile, answers: AnswersView, story: Vec<Entry>, desk: &Desk, reading: &Reading) -> AlertPage {
     let language = desk.language;
     let t = language.phrases();
     let alert = AlertView::of(&file.alert, desk);
@@ -140,6 +144,7 @@ fn sheet(file: AlertFile, story: Vec<Entry>, desk: &Desk, reading: &Reading) -> 
         facts: file.evidence.iter().map(|fact| fact_view(fact, desk)).collect(),
         transitions: file.transitions.iter().map(transition).collect(),
         story: StoryView::all(story, desk),
+        answers,
         alert,
     }
 }

@@ -8,7 +8,13 @@ pub mod story;
 
 pub mod city;
 
+pub mod answering;
+
 pub mod alerts;
+
+pub mod silences;
+
+pub mod received;
 
 pub mod units;
 
@@ -38,6 +44,9 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new()
         .merge(city::routes())
         .merge(alerts::routes())
+        .merge(answering::routes())
+        .merge(silences::routes())
+        .merge(received::routes())
         .merge(units::routes())
         .merge(quarantine::routes())
         .route("/style.css", get(style))

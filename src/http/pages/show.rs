@@ -114,6 +114,16 @@ impl Badge {
         Self { class, sign, word: language.word("state", code) }
     }
 
+    /// The badge of when a silence is in force.
+    #[must_use]
+    pub fn silence(code: &str, language: Language) -> Self {
+        let (class, sign) = match code {
+            "active" => ("info", "◐"),
+            _ => ("quiet", "–"),
+        };
+        Self { class, sign, word: language.word("silence", code) }
+    }
+
     /// The badge of a link: `None` where no link is configured.
     #[must_use]
     pub fn link(connected: Option<bool>, language: Language) -> Self {

@@ -2,13 +2,14 @@
 
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
+use super::answers::{self, AnswerRow};
 use super::events::EventRow;
 use super::gaps::GapRow;
 use super::visits::VisitRow;
 use super::{Page, ReadError, Reader};
 
 /// Columns of an alert and the place of its unit; every query of alerts begins with this.
-const SELECT: &str = "select a.id, a.rule, a.rule_version, a.unit, u.region, u.site, u.address, a.severity, a.level, a.state, \
+pub(super) const SELECT: &str = "select a.id, a.rule, a.rule_version, a.unit, u.region, u.site, u.address, a.severity, a.level, a.state, \
      a.starts_at, a.ends_at, a.evidence, a.basis, a.summary_zh, a.summary_en, a.recorded_at, a.resolved_at, \
      a.late, a.superseded_by from alert a left join unit u on u.id = a.unit where true";
 
@@ -78,6 +79,8 @@ pub struct AlertFile {
     pub alert: AlertRow,
     pub evidence: Vec<EvidenceRow>,
     pub transitions: Vec<TransitionRow>,
+    /// In the order in which they were given.
+    pub answers: Vec<AnswerRow>,
 }
 
 /// Which alerts, newest first.
@@ -111,7 +114,18 @@ impl Reader {
         page(&mut snapshot.tx, filter).await
     }
 
-    /// One alert with its evidence and transitions; `None` if there is no such alert.
+    /// Those of these alerts that there are, the oldest recorded first.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn alerts_named(&self, ids: &[String]) -> Result<Vec<AlertRow>, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        let ids = serde_json::to_string(ids).expect("texts always serialise");
+        query.push(" and a.id in (select value from json_each(").push_bind(ids).push(")) order by a.id");
+        Ok(query.build_query_as::<AlertRow>().fetch_all(&mut *self.snapshot().await?.tx).await?)
+    }
+
+    /// One alert with its evidence, transitions and answers; `None` if there is no such alert.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
@@ -130,7 +144,8 @@ impl Reader {
                 .bind(id)
                 .fetch_all(&mut **tx)
                 .await?;
-        Ok(Some(AlertFile { alert, evidence, transitions }))
+        let answers = answers::of(tx, id).await?;
+        Ok(Some(AlertFile { alert, evidence, transitions, answers }))
     }
 }
 

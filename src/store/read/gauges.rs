@@ -21,8 +21,10 @@ pub struct Gauges {
     pub units: Vec<(String, String, i64)>,
     /// (region, heard lately, over age, maintenance overdue)
     pub regions: Vec<(String, i64, i64, i64)>,
-    /// (rule, severity, state, region, alerts)
-    pub alerts: Vec<(String, String, String, String, i64)>,
+    /// (rule, severity, state, region, publisher, alerts)
+    pub alerts: Vec<(String, String, String, String, String, i64)>,
+    /// (rule, publisher, answer, alerts)
+    pub answered: Vec<(String, String, String, i64)>,
     /// The worst first, then the oldest; at most as many as were asked for.
     pub firing: Vec<FiringRow>,
     /// (state, region, hazards)
@@ -59,10 +61,10 @@ impl Reader {
         .fetch_all(&mut *tx)
         .await?;
         let alerts = sqlx::query_as(
-            "select a.rule, a.severity, a.state, coalesce(u.region, ''), sum(a.n) from \
+            "select a.rule, a.severity, a.state, coalesce(u.region, ''), coalesce(u.publisher, ''), sum(a.n) from \
              (select rule, severity, state, unit, count(*) as n from alert where state <> 'withdrawn' \
              group by rule, severity, state, unit) a \
-             left join unit u on u.id = a.unit group by 1, 2, 3, 4 order by 1, 2, 3, 4",
+             left join unit u on u.id = a.unit group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5",
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -80,6 +82,7 @@ impl Reader {
         )
         .fetch_all(&mut *tx)
         .await?;
+        let answered = super::answers::tally(tx).await?;
         let outbox = sqlx::query(
             "select count(*), min(created_at), (select count(*) from delivery where state = 'dead') from \
              (select created_at from outbox union all select created_at from delivery where state = 'due')",
@@ -90,6 +93,7 @@ impl Reader {
             units,
             regions,
             alerts,
+            answered,
             firing: firing_rows.iter().map(firing_row).collect(),
             hazards,
             outbox_entries: outbox.get(0),

@@ -2,6 +2,12 @@
 
 pub mod alerts;
 
+pub mod answers;
+
+pub mod received;
+
+pub mod silences;
+
 pub mod city;
 
 pub mod deliveries;

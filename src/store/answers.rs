@@ -1,0 +1,136 @@
+//! What people answered: a row per answer, never changed; and the mark on a delivery whose link was used.
+
+use sqlx::Row;
+
+use crate::domain::alert::AlertState;
+use crate::domain::notice::AnswerKind;
+use crate::domain::time::Timestamp;
+
+use super::Change;
+use super::error::StoreError;
+use super::words::word;
+
+/// An answer on its way into the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAnswer<'a> {
+    pub alert: &'a str,
+    pub kind: AnswerKind,
+    pub by: &'a str,
+    pub note: &'a str,
+    /// Of an acknowledgement: from then on it does not count any more.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The newest answer to an alert, as far as a repeat of it is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastAnswer {
+    pub id: i64,
+    pub kind: AnswerKind,
+    pub at: Timestamp,
+    pub by: String,
+    pub note: String,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A delivery whose link somebody uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedDelivery {
+    pub receiver: String,
+    /// When its link was used first.
+    pub received_at: Option<Timestamp>,
+}
+
+impl Change<'_> {
+    /// Where an alert stands; `None` if there is no such alert.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn alert_state(&mut self, alert: &str) -> Result<Option<AlertState>, StoreError> {
+        let find = sqlx::query_scalar("select state from alert where id = $1").bind(alert);
+        let state: Option<String> = find.fetch_optional(&mut *self.transaction).await?;
+        state.map(|state| word("alert", &state)).transpose()
+    }
+
+    /// The newest answer that is newer than the alert's newest transition.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn last_answer(&mut self, alert: &str) -> Result<Option<LastAnswer>, StoreError> {
+        let find = "select id, kind, at, by, note, expires_at from answer where alert = $1 and transition = \
+             (select coalesce(max(t.id), 0) from alert_transition t where t.alert = $1) order by id desc limit 1";
+        let Some(row) = sqlx::query(find).bind(alert).fetch_optional(&mut *self.transaction).await? else {
+            return Ok(None);
+        };
+        Ok(Some(LastAnswer {
+            id: row.try_get("id")?,
+            kind: word("answer", row.try_get("kind")?)?,
+            at: Timestamp(row.try_get("at")?),
+            by: row.try_get("by")?,
+            note: row.try_get("note")?,
+            expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Timestamp),
+        }))
+    }
+
+    /// Writes an answer to the alert as it stands now, and gives the row's number.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn put_answer(&mut self, answer: &NewAnswer<'_>, now: Timestamp) -> Result<i64, StoreError> {
+        let put = "insert into answer (alert, kind, at, by, note, expires_at, transition) values ($1, $2, $3, $4, $5, $6, \
+             (select coalesce(max(t.id), 0) from alert_transition t where t.alert = $1))";
+        let done = sqlx::query(put)
+            .bind(answer.alert)
+            .bind(answer.kind.as_str())
+            .bind(now.0)
+            .bind(answer.by)
+            .bind(answer.note)
+            .bind(answer.expires_at.map(|at| at.0))
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(done.last_insert_rowid())
+    }
+
+    /// The delivery that a link belongs to.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn linked_delivery(&mut self, delivery: &str) -> Result<Option<LinkedDelivery>, StoreError> {
+        let find = sqlx::query("select receiver, received_at from delivery where id = $1").bind(delivery);
+        let Some(row) = find.fetch_optional(&mut *self.transaction).await? else { return Ok(None) };
+        Ok(Some(LinkedDelivery {
+            receiver: row.try_get("receiver")?,
+            received_at: row.try_get::<Option<i64>, _>("received_at")?.map(Timestamp),
+        }))
+    }
+
+    /// Notes who received a delivery, and acknowledges in their name what it told and still fires: for each alert as
+    /// it stood when the message was made, because nobody has seen more through this link. Gives how many.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn put_received(
+        &mut self,
+        delivery: &str,
+        by: &str,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mark = "update delivery set received_by = $2, received_at = $3 where id = $1";
+        sqlx::query(mark).bind(delivery).bind(by).bind(now.0).execute(&mut *self.transaction).await?;
+        let acknowledge = "insert into answer (alert, kind, at, by, note, expires_at, delivery, transition) \
+             select a.id, $2, $3, $4, '', $5, d.id, coalesce((select max(t.id) from alert_transition t \
+             where t.alert = a.id and t.at <= n.created_at), 0) \
+             from delivery d join notification n on n.id = d.notification \
+             join notification_alert na on na.notification = n.id join alert a on a.id = na.alert \
+             where d.id = $1 and a.state = 'firing' order by a.id";
+        let done = sqlx::query(acknowledge)
+            .bind(delivery)
+            .bind(AnswerKind::Acknowledged.as_str())
+            .bind(now.0)
+            .bind(by)
+            .bind(expires_at.map(|at| at.0))
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(done.rows_affected())
+    }
+}

@@ -1,0 +1,115 @@
+//! A real browser that a test clicks in, by the WebDriver protocol.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// How a found element is named in an answer (W3C WebDriver, section 12).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A browser with one window, closed with its driver at the end.
+pub struct Browser {
+    driver: Child,
+    session: String,
+    agent: ureq::Agent,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts a browser without a screen.
+    pub fn start() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is in Debian's package chromium-driver, which tests/run installs");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = lines.next().expect("chromedriver says its port").unwrap();
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        // Whatever else it says is read, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        let settings = ureq::Agent::config_builder().http_status_as_error(false).proxy(None);
+        let agent = settings.timeout_global(Some(Duration::from_secs(60))).build().into();
+        let profile = tempfile::tempdir().unwrap();
+        let mut browser =
+            Self { driver, session: format!("http://127.0.0.1:{port}/session"), agent, _profile: profile };
+        let folder = format!("--user-data-dir={}", browser._profile.path().display());
+        let arguments = json!([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--no-proxy-server",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--lang=en",
+            folder,
+        ]);
+        let wish = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let made = browser.ask("POST", "", &wish);
+        browser.session = format!("{}/{}", browser.session, made["sessionId"].as_str().unwrap());
+        browser
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let text = if method == "GET" { String::new() } else { body.to_string() };
+        let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.session));
+        let mut response = self.agent.run(request.body(text).unwrap()).unwrap();
+        let answer: Value = serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
+        assert!(response.status().is_success(), "{method} {path} {body}: {answer}");
+        answer["value"].clone()
+    }
+
+    /// Opens an address.
+    pub fn open(&self, address: &str) {
+        self.ask("POST", "/url", &json!({ "url": address }));
+    }
+
+    /// The address of the page that is shown.
+    pub fn address(&self) -> String {
+        self.ask("GET", "/url", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    /// The page as it is now.
+    pub fn page(&self) -> String {
+        self.ask("GET", "/source", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    fn find(&self, selector: &str) -> String {
+        let found = self.ask("POST", "/element", &json!({"using": "css selector", "value": selector}));
+        found[ELEMENT].as_str().unwrap().to_owned()
+    }
+
+    /// Clicks, and waits for the page that it leads to.
+    pub fn click(&self, selector: &str) {
+        let element = self.find(selector);
+        self.ask("POST", &format!("/element/{element}/click"), &json!({}));
+    }
+
+    /// Types into a field.
+    pub fn fill(&self, selector: &str, text: &str) {
+        let element = self.find(selector);
+        self.ask("POST", &format!("/element/{element}/value"), &json!({ "text": text }));
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Closes the browser; its driver would leave it behind.
+        let request = ureq::http::Request::builder().method("DELETE").uri(self.session.as_str());
+        if let Ok(request) = request.body(String::new()) {
+            drop(self.agent.run(request));
+        }
+        drop(self.driver.kill());
+        drop(self.driver.wait());
+    }
+}
