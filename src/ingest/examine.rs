@@ -127,9 +127,14 @@ impl Examiner<'_> {
             first.go_away().await;
             return Ok(None);
         }
-        let second = Guest::as_persistent(self.settings, self.login, &self.name("second")).await?;
-        let welcome = first.welcome;
-        let one = second.welcome.session_present;
+        let second = match Guest::as_persistent(self.settings, self.login, &self.name("second")).await {
+            Ok(second) => second,
+            Err(error) => {
+                first.leave().await;
+                return Err(error);
+            }
+        };
+        let (welcome, one) = (first.welcome, second.welcome.session_present);
         second.leave().await;
         first.leave().await;
         Ok((!one).then_some(welcome))

@@ -74,6 +74,8 @@ mod delivered;
 
 mod cli;
 
+mod doctor;
+
 mod replay;
 
 mod tls;

@@ -204,3 +204,50 @@ fn window(queue: Queue, line: Line<'_>) -> Finding {
     }
     line(Verdict::Good, format!("{WINDOW} messages come at once where so many are allowed, and no more"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::RegionCode;
+
+    fn verdicts(found: &Found) -> Vec<Verdict> {
+        let region = RegionCode::new("350582").unwrap();
+        let settings = SessionSettings::new(region, "mqtt://localhost".parse().unwrap(), "test".to_owned());
+        judge(&settings, found).iter().map(|finding| finding.verdict).collect()
+    }
+
+    #[test]
+    fn a_window_is_good_only_where_it_is_filled_and_not_exceeded() {
+        let good = Queue { session_kept: true, sent: 1500, live_at_once: 500, at_once: 500, received: 1500 };
+        for (live_at_once, at_once, received, window) in [
+            (500, 500, 1500, Verdict::Good),
+            (20, 500, 1500, Verdict::Change),
+            (500, 20, 1500, Verdict::Change),
+            (501, 500, 1500, Verdict::Change),
+            // It had only a hundred left to send.
+            (500, 100, 100, Verdict::Good),
+        ] {
+            let queue = Queue { live_at_once, at_once, received, ..good };
+            assert_eq!(verdicts(&Found::Queue(queue))[2], window, "{queue:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_broker_says_of_its_limits_is_held_against_what_the_daemon_needs() {
+        let welcome = |session_seconds, packet_bytes| {
+            Found::Connected(Welcome { session_present: false, session_seconds, packet_bytes })
+        };
+        assert_eq!(verdicts(&welcome(None, None)), [Verdict::Good; 3]);
+        assert_eq!(verdicts(&welcome(Some(1_209_600), Some(268_435_456))), [Verdict::Good; 3]);
+        assert_eq!(verdicts(&welcome(Some(7200), None))[1], Verdict::Change);
+        assert_eq!(verdicts(&welcome(None, Some(1024)))[2], Verdict::Change);
+    }
+
+    #[test]
+    fn a_minute_between_clocks_is_let_pass() {
+        assert_eq!(verdicts(&Found::Clock(Some((60_000, 9)))), [Verdict::Good]);
+        assert_eq!(verdicts(&Found::Clock(Some((60_001, 9)))), [Verdict::Change]);
+        assert_eq!(verdicts(&Found::Clock(Some((-60_001, 9)))), [Verdict::Change]);
+        assert_eq!(verdicts(&Found::Clock(None)), [Verdict::Untried]);
+    }
+}
