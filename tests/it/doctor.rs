@@ -174,6 +174,26 @@ fn a_running_daemon_is_not_disturbed() {
 }
 
 #[test]
+fn a_database_is_found_whole_or_damaged_and_its_folder_missing() {
+    let folder = Folder::new(&format!("mqtt://127.0.0.1:{}", free_port()), "");
+    let rows: String = (0..2_000).map(|unit| format!("L-{unit},350582,traction,maker-a,Garden,o,m\n")).collect();
+    folder.import(&rows).exits(0);
+    says(&doctor(&folder.config(), &[]), "ok", "SQLite finds it whole");
+
+    let file = folder.path("city.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let (half, end) = (bytes.len() / 2, bytes.len());
+    bytes[half..end].fill(0x5a);
+    std::fs::write(&file, &bytes).unwrap();
+    says(&doctor(&folder.config(), &[]).exits(1), "failed", "is damaged");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes, "it wrote to the file");
+
+    let config = std::fs::read_to_string(folder.config()).unwrap().replace("city.db", "absent/city.db");
+    folder.write("liftwatch.toml", &config);
+    says(&doctor(&folder.config(), &[]).exits(1), "failed", "make it, or change [store] path");
+}
+
+#[test]
 fn where_the_broker_names_clients_by_their_user_nothing_that_waits_for_the_daemon_is_lost() {
     let city = Guarded::start(RULES, "use_username_as_clientid true\n");
     let acks = "client_id = \"daemon\"\nack_username = \"acks\"\nack_password_file = \"password\"\n";

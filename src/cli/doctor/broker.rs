@@ -113,7 +113,7 @@ fn reading(filter: &str, answer: &Answered, line: Line<'_>) -> Finding {
         Answered::Taken => line(Verdict::Good, format!("may subscribe to {filter}")),
         Answered::Refused(reason) => line(
             Verdict::Failed,
-            format!("may not subscribe to {filter} ({reason}); let its user read these topics: `topic read lift/v1/#`"),
+            format!("may not subscribe to {filter} ({reason}): let its user read these topics in the access rules"),
         ),
     }
 }
