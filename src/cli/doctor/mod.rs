@@ -24,7 +24,7 @@ use finding::{Finding, Verdict};
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each line begins with ok, change (works, and will lose or stop something one day), failed, or untried.\nExits with 0 when there is nothing to change or to mend, else with 1.\nAt each broker it publishes 1,500 small messages below liftack/v1/_doctor/, on a session of its own.\n\nExamples:\n  liftwatch doctor --config /etc/liftwatch/liftwatch.toml\n  liftwatch doctor --config /etc/liftwatch/liftwatch.toml --send-test duty"
+    after_help = "Each line begins with ok, change (works, and will lose or stop something one day), failed, or untried.\nExits with 0 when there is nothing to change or to mend, else with 1.\nAt each broker it publishes some 2,100 small messages below liftack/v1/_doctor/, on a session of its own.\n\nExamples:\n  liftwatch doctor --config /etc/liftwatch/liftwatch.toml\n  liftwatch doctor --config /etc/liftwatch/liftwatch.toml --send-test duty"
 )]
 pub struct DoctorArgs {
     /// The configuration file
