@@ -10,6 +10,8 @@ pub mod decode;
 
 pub mod wing;
 
+pub mod doctor;
+
 #[cfg(feature = "embedded-broker")]
 pub mod demo;
 
@@ -39,7 +41,7 @@ struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug, or a filter such as liftwatch::ingest=debug,info
-    /// [default: info, and for demo error]
+    /// [default: info, for demo error, for doctor off]
     #[arg(long, global = true, env = "LIFTWATCH_LOG", value_name = "FILTER")]
     log: Option<String>,
     #[command(subcommand)]
@@ -61,6 +63,8 @@ enum Command {
     Serve(daemon::ServeArgs),
     /// Says "ok", or what is wrong with a configuration file
     Check(daemon::CheckArgs),
+    /// Tries broker, disk, clock and receivers, and says what to change
+    Doctor(doctor::DoctorArgs),
     /// Takes data over from files
     #[command(subcommand)]
     Import(daemon::Import),
@@ -73,11 +77,12 @@ enum Command {
 }
 
 impl Command {
-    /// The demo's own lines are what its reader came for.
+    /// The own lines of the demo and of the doctor are what their reader came for.
     const fn default_log(&self) -> &'static str {
         match self {
             #[cfg(feature = "embedded-broker")]
             Self::Demo(_) => "error",
+            Self::Doctor(_) => "off",
             _ => "info",
         }
     }
@@ -126,6 +131,7 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => daemon::serve(args).await,
         Command::Check(args) => Ok(daemon::check(&args)?),
+        Command::Doctor(args) => Ok(doctor::run(&args).await?),
         Command::Import(daemon::Import::Units(args)) => daemon::import_units(&args).await,
         Command::Decode(args) => Ok(decode::run(&args)?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),

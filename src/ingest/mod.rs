@@ -14,3 +14,7 @@ pub mod window;
 pub mod ack;
 
 pub mod session;
+
+pub mod guest;
+
+pub mod examine;

@@ -120,6 +120,16 @@ pub fn heartbeat(envelope: &Envelope<'_>) -> Message {
     }
 }
 
+/// What a person asks for to try the ways to a receiver.
+#[must_use]
+pub fn test(envelope: &Envelope<'_>) -> Message {
+    Message {
+        zh: "这是一条测试消息,无需处理。".to_owned(),
+        en: "This is a test message; there is nothing to do.".to_owned(),
+        ..bare(envelope, NotificationKind::Test)
+    }
+}
+
 fn bare(envelope: &Envelope<'_>, kind: NotificationKind) -> Message {
     Message {
         id: envelope.id.to_owned(),

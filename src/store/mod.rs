@@ -30,6 +30,8 @@ pub mod refused;
 
 pub mod live;
 
+pub mod inspect;
+
 pub mod read;
 
 use std::path::{Path, PathBuf};

@@ -76,6 +76,8 @@ mod delivered;
 
 mod cli;
 
+mod doctor;
+
 mod replay;
 
 mod tls;
