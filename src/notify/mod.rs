@@ -54,6 +54,8 @@ pub mod quiet;
 
 pub mod plan;
 
+pub mod area;
+
 pub mod ladder;
 
 pub mod planner;

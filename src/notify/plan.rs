@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::store::notify::{GroupMemory, GroupTold, NewDelivery, NewNotification, PendingRow, Plan};
 use crate::store::read::notify::{AlertFacts, GroupFile, Outbox, OutboxRow};
 
+use super::area;
 use super::directory::Directory;
 use super::escalation::Ladder;
 use super::group::{self, Group, Pending, Timing, Told};
@@ -32,6 +33,10 @@ pub fn route(routes: &[Route], outbox: &Outbox, plan: &mut Plan) {
     for row in &outbox.rows {
         plan.routed.push(row.id);
         let Some(facts) = outbox.facts.get(&row.alert) else { continue };
+        if let Some(around) = outbox.around.get(&row.alert) {
+            area::route(routes, row, facts, around, plan);
+            continue;
+        }
         let told = outbox.escalated.iter().filter(|(alert, _)| *alert == row.alert);
         plan.pending.extend(told.map(|(_, receiver)| escalated(receiver, row)));
         for hearing in route::receivers(routes, &letter::labels(facts)) {
@@ -162,7 +167,7 @@ impl Desk<'_> {
     fn needs_answer(&self, facts: Option<&AlertFacts>) -> bool {
         facts.is_some_and(|facts| {
             let quiet = self.quiet.silenced.contains_key(&facts.id) || self.quiet.answered.contains_key(&facts.id);
-            facts.state == "firing" && !quiet
+            facts.state == "firing" && !quiet && !facts.is_area()
         })
     }
 
@@ -183,7 +188,9 @@ impl Desk<'_> {
         plan.notifications.push(self.post(kind, &message, alerts));
         for (alert, change) in changes {
             let firing = group::leaves_firing(*change);
-            if let Some(facts) = facts.get(alert).filter(|_| firing && kind == NotificationKind::Alerts) {
+            if let Some(facts) =
+                facts.get(alert).filter(|facts| firing && kind == NotificationKind::Alerts && !facts.is_area())
+            {
                 let since = file.pending.iter().filter(|row| row.alert == *alert).map(|row| row.created_at).max();
                 self.begin_ladder(facts, since.unwrap_or(self.now.0), plan);
             }

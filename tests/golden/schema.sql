@@ -39,6 +39,20 @@ CREATE TABLE answer (
     transition integer not null          -- the alert's newest transition that whoever answered knew of; 0 for none
 );
 
+CREATE TABLE area_event (
+    id text primary key,                 -- x-, then time-ordered
+    kind text not null,                  -- src/domain/notice.rs
+    region text not null,
+    site text not null,                  -- '' where the region is meant
+    severity text not null,
+    starts_at integer not null,
+    ends_at integer,
+    units integer not null,              -- how many it has reached
+    basis text not null,
+    summary_zh text not null,
+    summary_en text not null
+) without rowid;
+
 CREATE TABLE attempt (
     id integer primary key,
     delivery text not null,
@@ -60,6 +74,7 @@ CREATE TABLE delivery (
     attempts integer not null default 0,
     lease_until integer,                 -- somebody is sending it until then
     finished_at integer,
+    dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
     received_at integer
 ) without rowid;
@@ -74,11 +89,12 @@ CREATE TABLE disabled_sink (
 
 CREATE TABLE escalation (
     alert text not null,
+    told_at integer not null,            -- the transition from which its deadlines count
     step integer not null,
     at integer not null,
-    receiver text not null,
-    why text not null,
-    primary key (alert, step)
+    receiver text not null,              -- '' where the unit has nobody to tell
+    why text not null,                   -- what was missing: answered | arrived
+    primary key (alert, told_at, step)
 ) without rowid;
 
 CREATE TABLE event (
@@ -127,6 +143,19 @@ CREATE TABLE hazard (
     unique (publisher, report_id)
 ) without rowid;
 
+CREATE TABLE inhibition (
+    alert text not null,
+    area text not null,
+    at integer not null,
+    primary key (alert, area)
+) without rowid;
+
+CREATE TABLE ladder (
+    alert text primary key,
+    told_at integer not null,
+    due_at integer                       -- null: only another transition or answer can make a step due
+) without rowid;
+
 CREATE TABLE notification (
     id text primary key,                 -- n-, then time-ordered
     receiver text not null,
@@ -153,7 +182,11 @@ CREATE TABLE pending (
     group_key text not null,
     transition integer not null,
     alert text not null,
+    kind text not null,                  -- what happened to the alert
     created_at integer not null,
+    wait_ms integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
     primary key (receiver, group_key, transition)
 ) without rowid;
 
@@ -201,6 +234,7 @@ CREATE TABLE told_alert (
     receiver text not null,
     group_key text not null,
     alert text not null,
+    told_at integer not null,            -- when a message last named it
     primary key (receiver, group_key, alert)
 ) without rowid;
 
@@ -208,6 +242,9 @@ CREATE TABLE told_group (
     receiver text not null,
     group_key text not null,
     notified_at integer not null,
+    interval_ms integer not null,
+    repeat_ms integer not null,
+    due_at integer,                      -- when it is to be looked at although nothing happens
     primary key (receiver, group_key)
 ) without rowid;
 
@@ -290,17 +327,23 @@ CREATE INDEX alert_unit on alert (unit, rule, starts_at) where state <> 'withdra
 
 CREATE INDEX answer_alert on answer (alert, id);
 
+CREATE INDEX area_event_ends on area_event (ends_at);
+
 CREATE INDEX attempt_delivery on attempt (delivery, id);
 
 CREATE INDEX delivery_dead on delivery (id) where state = 'dead';
 
-CREATE INDEX delivery_due on delivery (receiver, due_at) where state = 'due';
+CREATE INDEX delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 
 CREATE INDEX delivery_notification on delivery (notification);
+
+CREATE INDEX delivery_untold on delivery (id) where state = 'dead' and dead_told = 0;
 
 CREATE INDEX event_lasting on event (unit, at) where
     type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')
     or code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal');
+
+CREATE INDEX event_mains on event (at, unit, type) where type in ('mains_off', 'mains_on');
 
 CREATE UNIQUE INDEX event_sequence on event (unit, boot, seq) where seq is not null;
 
@@ -312,6 +355,8 @@ CREATE INDEX gap_unit on gap (unit, found_at);
 
 CREATE INDEX hazard_unit on hazard (unit, id);
 
+CREATE INDEX ladder_due on ladder (due_at) where due_at is not null;
+
 CREATE INDEX notification_alert_alert on notification_alert (alert);
 
 CREATE INDEX quarantine_publisher on quarantine (publisher, id);
@@ -319,6 +364,8 @@ CREATE INDEX quarantine_publisher on quarantine (publisher, id);
 CREATE INDEX silence_ends on silence (ends_at);
 
 CREATE INDEX told_alert_alert on told_alert (alert);
+
+CREATE INDEX told_group_due on told_group (due_at) where due_at is not null;
 
 CREATE INDEX unit_due on unit (next_check_at) where next_check_at is not null;
 

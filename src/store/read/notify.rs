@@ -27,6 +27,16 @@ pub struct AlertFacts {
     pub address: String,
     pub owner: String,
     pub maintainer: String,
+    /// How many units it is about: 1, unless it is an area event.
+    pub units: i64,
+}
+
+impl AlertFacts {
+    /// Whether it is an area event, and no alert of one unit.
+    #[must_use]
+    pub fn is_area(&self) -> bool {
+        self.unit.is_empty()
+    }
 }
 
 /// A transition in the outbox.
@@ -95,12 +105,18 @@ pub struct Outbox {
     pub facts: HashMap<String, AlertFacts>,
     /// (alert, receiver) that a step of escalation has told.
     pub escalated: Vec<(String, String)>,
+    /// (maintainer, owner) of the units where an area event is, by its id.
+    pub around: HashMap<String, Vec<(String, String)>>,
 }
 
+/// An area event is told like an alert, of a place in place of a unit.
 const FACTS: &str = "select a.id, a.rule, a.severity, a.state, a.starts_at, a.ends_at, a.basis, a.summary_zh, \
      a.summary_en, a.unit, coalesce(u.region, '') as region, coalesce(u.site, '') as site, \
-     coalesce(u.address, '') as address, coalesce(u.owner, '') as owner, coalesce(u.maintainer, '') as maintainer \
-     from json_each($1) j join alert a on a.id = j.value left join unit u on u.id = a.unit";
+     coalesce(u.address, '') as address, coalesce(u.owner, '') as owner, coalesce(u.maintainer, '') as maintainer, \
+     1 as units from json_each($1) j join alert a on a.id = j.value left join unit u on u.id = a.unit \
+     union all select e.id, e.kind, e.severity, iif(e.ends_at is null, 'firing', 'resolved'), e.starts_at, e.ends_at, \
+     e.basis, e.summary_zh, e.summary_en, '', e.region, e.site, '', '', '', e.units \
+     from json_each($1) j join area_event e on e.id = j.value";
 
 impl Reader {
     /// The outbox's oldest rows, what is known of their alerts, and who was told of them by escalation.
@@ -117,8 +133,9 @@ impl Reader {
         let escalated = "select distinct alert, receiver from escalation \
              where receiver <> '' and alert in (select value from json_each($1))";
         let escalated = sqlx::query_as(escalated).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
+        let around = around(tx, &ids).await?;
         let facts = facts(tx, ids).await?;
-        Ok(Outbox { rows, facts, escalated })
+        Ok(Outbox { rows, facts, escalated, around })
     }
 
     /// The groups that `keys` name, those in which something waits, and those that are due, with their alerts.
@@ -233,8 +250,9 @@ impl Reader {
     pub async fn firing_for(&self, receiver: &str) -> Result<Vec<AlertFacts>, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
-        let find = "select distinct t.alert from told_alert t join alert a on a.id = t.alert \
-             where t.receiver = $1 and a.state = 'firing' order by t.alert";
+        let find = "select distinct t.alert from told_alert t left join alert a on a.id = t.alert \
+             left join area_event e on e.id = t.alert where t.receiver = $1 \
+             and (a.state = 'firing' or (e.id is not null and e.ends_at is null)) order by t.alert";
         let ids: Vec<String> = sqlx::query_scalar(find).bind(receiver).fetch_all(&mut *tx).await?;
         let facts = facts(tx, ids.iter().map(String::as_str).collect()).await?;
         Ok(ids.iter().filter_map(|id| facts.get(id).cloned()).collect())
@@ -267,4 +285,15 @@ async fn facts(tx: &mut SqliteConnection, mut ids: Vec<&str>) -> Result<HashMap<
     ids.dedup();
     let rows: Vec<AlertFacts> = sqlx::query_as(FACTS).bind(to_json(&ids)).fetch_all(tx).await?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+async fn around(tx: &mut SqliteConnection, ids: &[&str]) -> Result<HashMap<String, Vec<(String, String)>>, ReadError> {
+    let find = "select distinct e.id, u.maintainer, u.owner from json_each($1) j join area_event e on e.id = j.value \
+         join unit u on u.region = e.region and (e.site = '' or u.site = e.site) order by 1, 2, 3";
+    let rows: Vec<(String, String, String)> = sqlx::query_as(find).bind(to_json(&ids)).fetch_all(tx).await?;
+    let mut around: HashMap<String, Vec<(String, String)>> = HashMap::new();
+    for (area, maintainer, owner) in rows {
+        around.entry(area).or_default().push((maintainer, owner));
+    }
+    Ok(around)
 }
