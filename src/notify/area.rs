@@ -1,6 +1,6 @@
 //! Area events: when one begins, grows and ends, who hears of it, and which alerts it stands for. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::detect::area_power::{self, Mains};
 use crate::detect::{blind_region, silent_unit};
@@ -175,6 +175,26 @@ pub fn after(mut known: Vec<AreaRow>, changes: &[AreaChange]) -> Vec<AreaRow> {
     known.retain(|row| !changed.contains(row.id.as_str()));
     known.extend(changes.iter().map(|change| change.row.clone()));
     known
+}
+
+/// Events by region and site; a storm has hundreds, and asks of thousands of alerts.
+pub type Places<'a> = HashMap<(&'a str, &'a str), Vec<&'a AreaRow>>;
+
+/// These events by their places.
+#[must_use]
+pub fn by_place(areas: &[AreaRow]) -> Places<'_> {
+    let mut places = Places::new();
+    for area in areas {
+        places.entry((&area.region, &area.site)).or_default().push(area);
+    }
+    places
+}
+
+/// The events of the alert's site and region.
+pub fn at<'a>(places: &Places<'a>, facts: &AlertFacts) -> impl Iterator<Item = &'a AreaRow> {
+    let keys = BTreeSet::from([facts.site.as_str(), ""]);
+    let found = keys.into_iter().filter_map(|site| places.get(&(facts.region.as_str(), site))).flatten();
+    found.copied().collect::<Vec<_>>().into_iter()
 }
 
 /// Until when this event stands for an alert, which need not be told meanwhile; `None` if it does not.

@@ -137,8 +137,10 @@ impl Planner {
         now: Timestamp,
     ) -> Result<(), ReadError> {
         let mut inhibited = Vec::new();
+        let places = area::by_place(areas);
         for facts in facts.values() {
-            let stands = areas.iter().filter_map(|area| Some((area, area::stands_for(area, facts, now)?)));
+            let here = area::at(&places, facts);
+            let stands = here.filter_map(|area| Some((area, area::stands_for(area, facts, now)?)));
             for (area, until) in stands {
                 quiet.hold(&facts.id, until);
                 inhibited.push((facts.id.clone(), area.id.clone()));

@@ -4,6 +4,8 @@ mod receivers;
 
 mod escalated;
 
+mod storms;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

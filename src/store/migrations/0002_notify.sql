@@ -155,6 +155,7 @@ create table area_event (
     summary_en text not null
 ) without rowid;
 create index area_event_ends on area_event (ends_at);
+create index area_event_open on area_event (region, site, kind) where ends_at is null;
 create index event_mains on event (at, unit, type) where type in ('mains_off', 'mains_on');
 
 -- Alerts that were not told, or not at once, because an area event says it of all of them.

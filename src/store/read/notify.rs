@@ -155,10 +155,7 @@ impl Reader {
              select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each($2))";
         let keys: Vec<(String, String)> =
             sqlx::query_as(find).bind(now).bind(to_json(keys)).fetch_all(&mut *tx).await?;
-        let mut groups = Vec::with_capacity(keys.len());
-        for (receiver, group_key) in keys {
-            groups.push(group(tx, receiver, group_key).await?);
-        }
+        let groups = files(tx, keys).await?;
         let mut ids: Vec<&str> = Vec::new();
         for group in &groups {
             ids.extend(group.pending.iter().map(|row| row.alert.as_str()));
@@ -259,25 +256,37 @@ impl Reader {
     }
 }
 
-async fn group(tx: &mut SqliteConnection, receiver: String, group_key: String) -> Result<GroupFile, ReadError> {
-    let told =
-        "select notified_at, interval_ms, repeat_ms, due_at from told_group where receiver = $1 and group_key = $2";
-    let told: Option<(i64, i64, i64, Option<i64>)> =
-        sqlx::query_as(told).bind(&receiver).bind(&group_key).fetch_optional(&mut *tx).await?;
-    let pending = "select receiver, group_key, transition, alert, kind, created_at, wait_ms, interval_ms, repeat_ms \
-         from pending where receiver = $1 and group_key = $2 order by transition";
-    let pending = sqlx::query_as(pending).bind(&receiver).bind(&group_key).fetch_all(&mut *tx).await?;
-    let members = "select alert, told_at from told_alert where receiver = $1 and group_key = $2 order by alert";
-    let members = sqlx::query_as(members).bind(&receiver).bind(&group_key).fetch_all(&mut *tx).await?;
-    Ok(GroupFile {
-        receiver,
-        group_key,
-        notified_at: told.map(|(at, ..)| at),
-        timing: told.map(|(_, interval, repeat, _)| (interval, repeat)),
-        due_at: told.and_then(|(.., due)| due),
-        pending,
-        members,
-    })
+/// What is kept of these groups, in three questions however many they are: in a storm they are thousands.
+async fn files(tx: &mut SqliteConnection, keys: Vec<(String, String)>) -> Result<Vec<GroupFile>, ReadError> {
+    let names = to_json(&keys);
+    let places: HashMap<(String, String), usize> = keys.iter().cloned().zip(0..).collect();
+    let file = |(receiver, group_key)| GroupFile { receiver, group_key, ..GroupFile::default() };
+    let mut files: Vec<GroupFile> = keys.into_iter().map(file).collect();
+    let told = "select t.receiver, t.group_key, notified_at, interval_ms, repeat_ms, due_at from json_each($1) k \
+         join told_group t on t.receiver = k.value ->> 0 and t.group_key = k.value ->> 1";
+    let told: Vec<(String, String, i64, i64, i64, Option<i64>)> =
+        sqlx::query_as(told).bind(&names).fetch_all(&mut *tx).await?;
+    for (receiver, group_key, notified_at, interval, repeat, due_at) in told {
+        let Some(place) = places.get(&(receiver, group_key)) else { continue };
+        let file = &mut files[*place];
+        (file.notified_at, file.timing, file.due_at) = (Some(notified_at), Some((interval, repeat)), due_at);
+    }
+    let pending = "select p.receiver, p.group_key, transition, alert, kind, created_at, wait_ms, interval_ms, repeat_ms \
+         from json_each($1) k join pending p on p.receiver = k.value ->> 0 and p.group_key = k.value ->> 1 \
+         order by transition";
+    let pending: Vec<PendingRow> = sqlx::query_as(pending).bind(&names).fetch_all(&mut *tx).await?;
+    for row in pending {
+        let Some(place) = places.get(&(row.receiver.clone(), row.group_key.clone())) else { continue };
+        files[*place].pending.push(row);
+    }
+    let members = "select t.receiver, t.group_key, alert, told_at from json_each($1) k \
+         join told_alert t on t.receiver = k.value ->> 0 and t.group_key = k.value ->> 1 order by alert";
+    let members: Vec<(String, String, String, i64)> = sqlx::query_as(members).bind(&names).fetch_all(&mut *tx).await?;
+    for (receiver, group_key, alert, told_at) in members {
+        let Some(place) = places.get(&(receiver, group_key)) else { continue };
+        files[*place].members.push(MemberRow { alert, told_at });
+    }
+    Ok(files)
 }
 
 async fn facts(tx: &mut SqliteConnection, mut ids: Vec<&str>) -> Result<HashMap<String, AlertFacts>, ReadError> {
