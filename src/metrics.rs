@@ -111,12 +111,7 @@ impl Metrics {
                 "Incidents that began, by fault code: repeats within an hour are one.",
                 "code",
             ),
-            deliveries: IntCounterVec::new(
-                Opts::new("deliveries_total", "Tries to send a message to a receiver, by how they ended.")
-                    .namespace(PREFIX),
-                &["sink", "outcome"],
-            )
-            .expect("constant names are valid"),
+            deliveries: deliveries(),
             // A batch is what queued while the last commit ran, at most 2,000.
             batch: histogram(
                 "batch_messages",
@@ -262,6 +257,12 @@ fn counter(name: &str, help: &str) -> IntCounter {
 
 fn counters(name: &str, help: &str, label: &str) -> IntCounterVec {
     IntCounterVec::new(Opts::new(name, help).namespace(PREFIX), &[label]).expect("constant names are valid")
+}
+
+fn deliveries() -> IntCounterVec {
+    let help = "Tries to send a message to a receiver, by how they ended.";
+    let opts = Opts::new("deliveries_total", help).namespace(PREFIX);
+    IntCounterVec::new(opts, &["sink", "outcome"]).expect("constant names are valid")
 }
 
 fn histogram(name: &str, help: &str, buckets: &[f64]) -> Histogram {

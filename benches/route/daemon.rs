@@ -46,7 +46,7 @@ impl City {
         let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let city = Self { folder, http };
         let config = format!(
-            "[store]\npath = \"liftwatch.db\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[[region]]\ncode = \"{REGION}\"\nbroker = \"{}\"\nreceive_maximum = 8192\n",
+            "[store]\npath = \"liftwatch.db\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[[region]]\ncode = \"{REGION}\"\nbroker = \"{}\"\n",
             broker.url()
         );
         std::fs::write(city.config(), config).unwrap();

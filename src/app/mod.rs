@@ -39,7 +39,7 @@ use telling::Telling;
 
 /// Messages between the sessions and the writer; a session that finds it full stops reading, and the broker holds the
 /// rest.
-const QUEUE: usize = 16_384;
+const QUEUE: usize = 4_096;
 
 /// Actions of people that may wait for their turn.
 const ACTIONS: usize = 64;
@@ -145,16 +145,13 @@ pub async fn run(
     };
     let mut writing = tokio::spawn(writer.run());
     let sending = telling.start(&settings);
-    let ticking = tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
-    let vitals = Arc::new(vitals::Daemon::new(&settings.names, &links, &status, &clock));
-    let http = door(&settings, reader.clone(), metrics, vitals, clock, actions);
+    tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
+    let http = door(&settings, reader.clone(), metrics, (&links, &status), clock, actions);
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
-    let ended = wait(shutdown, &mut writing, &mut sessions).await;
-    stop.send_replace(true);
+    let ended = wait(shutdown, &mut writing, &mut sessions, &stop).await;
     let ended = drain(ended, writing, sessions, sending).await?;
-    ticking.abort();
     let served = serving.await.context("the HTTP server panicked")?;
     reader.close().await;
     ended.verdict()?;
@@ -166,7 +163,7 @@ fn door(
     settings: &Settings,
     reader: Reader,
     metrics: Arc<Metrics>,
-    vitals: Arc<vitals::Daemon>,
+    (lines, status): (&[Arc<LinkStatus>], &Arc<WriterStatus>),
     clock: Arc<dyn Clock>,
     actions: mpsc::Sender<Asked>,
 ) -> Http {
@@ -175,13 +172,13 @@ fn door(
     Http {
         reader,
         metrics,
-        vitals,
+        vitals: Arc::new(vitals::Daemon::new(&settings.names, lines, status, &clock)),
         clock,
         actions,
         calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
         heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
         firing_series: FIRING_SERIES,
-        answering: Answering { ack_timeout: None, links },
+        answering: Answering { ack_timeout: settings.notify.notify.ack_timeout, links },
     }
 }
 
@@ -227,11 +224,12 @@ async fn drain(
     Ok(ended)
 }
 
-/// Waits for whoever stops first.
+/// Waits for whoever stops first, and tells the others.
 async fn wait(
     shutdown: watch::Receiver<bool>,
     writing: &mut JoinHandle<Result<(), StoreError>>,
     sessions: &mut Sessions,
+    stop: &watch::Sender<bool>,
 ) -> Ended {
     let mut ended = Ended::default();
     tokio::select! {
@@ -241,6 +239,7 @@ async fn wait(
         }
         Some(session) = sessions.join_next(), if !sessions.is_empty() => ended.failed = failure(session),
     }
+    stop.send_replace(true);
     ended
 }
 

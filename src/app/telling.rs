@@ -1,4 +1,4 @@
-//! Starts the planner and the dispatcher, and makes the receivers that they know from the configuration.
+//! Starts the planner, the dispatcher and the refresher, and makes the receivers that they know from the configuration.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::notify::directory::Directory;
 use crate::notify::dispatcher::Dispatcher;
 use crate::notify::planner::{Planner, PlannerTask, Policy};
 use crate::notify::received::Key;
+use crate::notify::refresher::Refresher;
 use crate::notify::settings::Notify;
 use crate::pipeline::action::Asked;
 use crate::pipeline::message::Envelope;
@@ -20,7 +21,7 @@ use crate::store::read::Reader;
 
 use super::settings::Settings;
 
-/// What both are wired to.
+/// What they are wired to.
 pub struct Telling {
     pub reader: Reader,
     pub clock: Arc<dyn Clock>,
@@ -34,7 +35,7 @@ pub struct Telling {
 }
 
 impl Telling {
-    /// Starts both; the dispatcher's task ends when what it was sending is over and reported.
+    /// Starts them; the dispatcher's task ends when what it was sending is over and reported.
     #[must_use]
     pub fn start(self, settings: &Settings) -> JoinHandle<()> {
         let directory =
@@ -56,6 +57,14 @@ impl Telling {
             shutdown: self.stopping.clone(),
         };
         tokio::spawn(planner.run());
+        let refresher = Refresher {
+            reader: self.reader.clone(),
+            directory: Arc::clone(&directory),
+            policy: policy(settings),
+            clock: Arc::clone(&self.clock),
+            shutdown: self.stopping.clone(),
+        };
+        tokio::spawn(refresher.run());
         let dispatcher = Dispatcher {
             reader: self.reader,
             directory,

@@ -75,7 +75,11 @@ fn matchers(matchers: &[Matcher]) -> String {
 
 fn timing(hearing: &Hearing) -> String {
     let Hearing { group_key, wait, interval, repeat, .. } = hearing;
+    let together = *wait > 0 || *interval > 0;
     let (wait, interval, repeat) = (show(*wait), show(*interval), show(*repeat));
+    if !together {
+        return format!(" of each change at once, alone in group {group_key}, and again every {repeat}");
+    }
     format!(" {wait} after the first of group {group_key}, at most every {interval}, and again every {repeat}")
 }
 

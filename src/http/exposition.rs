@@ -11,7 +11,7 @@ use axum::routing::get;
 use super::handles::Http;
 use super::problem::Problem;
 use crate::metrics::{CONTENT_TYPE, CitySnapshot, Snapshot};
-use crate::store::read::gauges::Gauges;
+use crate::store::read::gauges::{Gauges, Tally};
 
 /// The one route.
 pub fn routes() -> Router<Arc<Http>> {
@@ -42,7 +42,7 @@ async fn metrics(State(http): State<Arc<Http>>) -> Response {
 
 fn city(gauges: Gauges) -> CitySnapshot {
     let regions = &gauges.regions;
-    let told_by = |row: &(String, String, String, String, String, i64)| ([row.0.clone(), row.4.clone()], row.5);
+    let told_by = |row: &Tally| ([row.0.clone(), row.4.clone()], row.5);
     CitySnapshot {
         online: regions.iter().map(|row| (row.0.clone(), row.1)).collect(),
         over_age: regions.iter().map(|row| (row.0.clone(), row.2)).collect(),

@@ -1,56 +1,116 @@
 //! Publishes application acks from a client of its own, so that they can never hold up the session that receives.
-//! May drop an ack, never waits: the next ack of the same unit says more.
+//! Of each boot only the latest ack is sent: it says what those before it said.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, PublishOptions};
 
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
 use crate::broker::LinkStatus;
+use crate::domain::id::UnitId;
 use crate::pipeline::message::ApplicationAck;
 
-/// The publishing side; its task ends when this is dropped.
+/// How long acks are gathered: a unit that tells many events is answered once for all of them.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// Boots whose ack waits for the broker: several for each unit of a large city. Further ones are dropped.
+const WAITING: usize = 131_072;
+
+/// The publishing side; its tasks end when this is dropped.
 pub struct AckPublisher {
     client: AsyncClient,
     status: Arc<LinkStatus>,
-    task: tokio::task::JoinHandle<()>,
+    waiting: Arc<Waiting>,
+    connection: JoinHandle<()>,
+    sending: JoinHandle<()>,
+}
+
+/// The latest ack of each boot that the broker does not have yet.
+#[derive(Default)]
+struct Waiting {
+    latest: Mutex<BTreeMap<(UnitId, String), ApplicationAck>>,
+    news: Notify,
+}
+
+impl Waiting {
+    fn latest(&self) -> MutexGuard<'_, BTreeMap<(UnitId, String), ApplicationAck>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Option<ApplicationAck> {
+        self.latest().pop_first().map(|(_, ack)| ack)
+    }
 }
 
 impl AckPublisher {
-    /// Starts the task that holds the connection.
+    /// Starts the task that holds the connection, and the one that sends.
     #[must_use]
     pub fn start(options: MqttOptions, status: Arc<LinkStatus>) -> Self {
         let (client, eventloop) = AsyncClient::builder(options).build();
-        let task = tokio::spawn(keep_connected(eventloop, Arc::clone(&status)));
-        Self { client, status, task }
+        let connection = tokio::spawn(keep_connected(eventloop, Arc::clone(&status)));
+        let waiting = Arc::new(Waiting::default());
+        let sending = tokio::spawn(send(client.clone(), Arc::clone(&waiting)));
+        Self { client, status, waiting, connection, sending }
     }
 
-    /// Queues one ack on `liftack/v1/<publisher>/<unit>`; drops and counts it where there is no room.
+    /// Has one ack sent on `liftack/v1/<publisher>/<unit>` soon; drops and counts it where there is no room.
     pub fn publish(&self, ack: &ApplicationAck) {
-        let topic = format!("liftack/v1/{}/{}", ack.publisher, ack.unit);
-        let payload = serde_json::json!({ "boot": ack.boot, "first": ack.first, "seq": ack.seq }).to_string();
-        if self.client.try_publish(topic, payload, PublishOptions::at_least_once()).is_err() {
-            let dropped = self.status.note_application_ack_dropped();
-            // Each power of two: told soon, and never a flood.
-            if dropped.is_power_of_two() {
-                tracing::warn!(region = %self.status.region, dropped, "application acks dropped: the broker does not take them");
-            }
-        }
-    }
-
-    /// Gives queued acks up to `within` to leave, then disconnects.
-    pub async fn finish(mut self, within: Duration) {
-        let asked = self.client.try_disconnect_with_timeout(within).is_ok();
-        if asked && tokio::time::timeout(within, &mut self.task).await.is_ok() {
+        let key = (ack.unit.clone(), ack.boot.clone());
+        let mut latest = self.waiting.latest();
+        if latest.len() < WAITING || latest.contains_key(&key) {
+            latest.insert(key, ack.clone());
+            self.waiting.news.notify_one();
             return;
         }
-        tracing::debug!(region = %self.status.region, "application acks left unsent at shutdown");
+        drop(latest);
+        let dropped = self.status.note_application_ack_dropped();
+        // Each power of two: told soon, and never a flood.
+        if dropped.is_power_of_two() {
+            tracing::warn!(region = %self.status.region, dropped, "application acks dropped: the broker does not take them");
+        }
+    }
+
+    /// Gives waiting acks up to `within` to leave, then disconnects.
+    pub async fn finish(mut self, within: Duration) {
+        self.sending.abort();
+        let goodbye = async {
+            send_all(&self.client, &self.waiting).await;
+            self.client.try_disconnect_with_timeout(within).is_ok() && (&mut self.connection).await.is_ok()
+        };
+        if tokio::time::timeout(within, goodbye).await != Ok(true) {
+            tracing::debug!(region = %self.status.region, "application acks left unsent at shutdown");
+        }
     }
 }
 
 impl Drop for AckPublisher {
     fn drop(&mut self) {
-        self.task.abort();
+        self.sending.abort();
+        self.connection.abort();
+    }
+}
+
+async fn send(client: AsyncClient, waiting: Arc<Waiting>) {
+    loop {
+        waiting.news.notified().await;
+        tokio::time::sleep(GATHER).await;
+        send_all(&client, &waiting).await;
+    }
+}
+
+/// Hands everything that waits to the connection, as fast as it takes it.
+async fn send_all(client: &AsyncClient, waiting: &Waiting) {
+    while let Some(ack) = waiting.next() {
+        let topic = format!("liftack/v1/{}/{}", ack.publisher, ack.unit);
+        let payload = serde_json::json!({ "boot": ack.boot, "first": ack.first, "seq": ack.seq }).to_string();
+        if client.publish(topic, payload, PublishOptions::at_least_once()).await.is_err() {
+            // The connection is given up, which has been said where it happened.
+            waiting.latest().clear();
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use crate::domain::id::RegionCode;
 /// packet of a persistent session meets the same packet again at every connection, for ever.
 pub const MAX_PACKET_BYTES: u32 = 16 * 1024 * 1024;
 
-/// Application acks that may wait for the broker; about a minute of a busy city.
-const ACK_ROOM: usize = 16_384;
+/// Application acks on their way to the connection; the others wait where a later one can take their place.
+const ACK_ROOM: usize = 256;
 
 /// Between two tries to connect: 0.1 to 5 s, so that a city of daemons does not come back as one.
 #[must_use]

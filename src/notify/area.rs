@@ -8,14 +8,13 @@ use crate::domain::alert::{Severity, Summary, TransitionKind};
 use crate::domain::notice::AreaKind;
 use crate::domain::time::{DAY, MINUTE, SECOND, Timestamp};
 use crate::store::areas::{AreaChange, AreaRow};
-use crate::store::notify::{PendingRow, Plan};
 use crate::store::read::areas::AreaFacts;
-use crate::store::read::notify::{AlertFacts, OutboxRow};
+use crate::store::read::notify::AlertFacts;
 
+use super::fresh;
 use super::letter;
 use super::matcher::Labels;
-use super::plan;
-use super::route::{self, Route};
+use super::route::{self, Hearing, Route};
 
 /// Mains lost longer ago make no area event and keep none open: a site without them for a day has a matter of its own.
 pub const HORIZON: i64 = DAY;
@@ -57,7 +56,7 @@ impl Place<'_> {
 
     fn begun(&self, starts_at: Timestamp, units: usize, now: Timestamp) -> AreaChange {
         let row = AreaRow {
-            id: plan::fresh_id('x', now),
+            id: fresh::id('x', now),
             kind: self.kind.as_str().to_owned(),
             region: self.region.to_owned(),
             site: self.site.to_owned(),
@@ -223,26 +222,17 @@ pub fn settles_at(settings: &Settings, facts: &AlertFacts) -> Option<Timestamp> 
     waits.then(|| Timestamp(facts.starts_at) + i64::from(settings.silent.heartbeat_seconds) * SECOND)
 }
 
-/// Gives what happened to an area event to everybody who hears of one of its firms' alerts there: each receiver once, and
-/// all events of one kind in one group, because each is a folding of many alerts already.
-pub fn route(routes: &[Route], row: &OutboxRow, facts: &AlertFacts, around: &[(String, String)], plan: &mut Plan) {
-    let mut told = BTreeSet::new();
+/// Who hears of an area event: everybody who hears of one of its firms' alerts there, and whoever was told that it began.
+/// Each receiver once, and all events of one kind in one group, because each is a folding of many alerts already.
+#[must_use]
+pub fn hearings(routes: &[Route], facts: &AlertFacts, around: &[(String, String)], told: &[Hearing]) -> Vec<Hearing> {
+    let mut known: BTreeSet<String> = told.iter().map(|hearing| hearing.receiver.clone()).collect();
+    let mut hearings = told.to_vec();
     for (maintainer, owner) in around {
         let labels = Labels { maintainer: maintainer.clone(), owner: owner.clone(), ..letter::labels(facts) };
-        for hearing in route::receivers(routes, &labels) {
-            if told.insert(hearing.receiver.clone()) {
-                plan.pending.push(PendingRow {
-                    receiver: hearing.receiver,
-                    group_key: facts.rule.clone(),
-                    transition: row.transition,
-                    alert: row.alert.clone(),
-                    kind: row.kind.clone(),
-                    created_at: row.created_at,
-                    wait_ms: hearing.wait,
-                    interval_ms: hearing.interval,
-                    repeat_ms: hearing.repeat,
-                });
-            }
-        }
+        let fresh = route::receivers(routes, &labels).into_iter();
+        let fresh = fresh.filter(|hearing| known.insert(hearing.receiver.clone()));
+        hearings.extend(fresh.map(|hearing| Hearing { group_key: facts.rule.clone(), ..hearing }));
     }
+    hearings
 }

@@ -52,9 +52,11 @@ pub mod letter;
 
 pub mod quiet;
 
-pub mod plan;
+pub mod fresh;
 
 pub mod area;
+
+pub mod plan;
 
 pub mod ladder;
 
@@ -65,3 +67,5 @@ pub mod sending;
 pub mod lanes;
 
 pub mod dispatcher;
+
+pub mod refresher;

@@ -51,6 +51,14 @@ pub fn show(millis: i64) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// The same where the key may be left out.
+///
+/// # Errors
+/// [`NotAPeriod`].
+pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    millis(deserializer).map(Some)
+}
+
 /// For settings: `#[serde(deserialize_with = "period::millis")]`.
 ///
 /// # Errors

@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use crate::domain::alert::TransitionKind;
 use crate::domain::notice::NotificationKind;
 use crate::domain::time::Timestamp;
-use crate::store::notify::{GroupMemory, GroupTold, NewDelivery, NewNotification, PendingRow, Plan};
-use crate::store::read::notify::{AlertFacts, GroupFile, Outbox, OutboxRow};
+use crate::store::notify::{GroupMemory, GroupTold, MovedRow, NewDelivery, NewNotification, PendingRow, Plan};
+use crate::store::read::notify::{AlertFacts, GroupFile, Outbox};
 
 use super::area;
 use super::directory::Directory;
 use super::escalation::Ladder;
+use super::fresh;
 use super::group::{self, Group, Pending, Timing, Told};
 use super::letter::{self, Envelope, Place};
 use super::message::Message;
 use super::quiet::Quiet;
-use super::route::{self, Route};
+use super::route::{self, Hearing, Route};
 
 /// What a plan is made with.
 pub struct Desk<'a> {
@@ -30,28 +31,40 @@ pub struct Desk<'a> {
 
 /// Gives each outbox row to those who hear of it. A row that nobody hears of is settled all the same.
 pub fn route(routes: &[Route], outbox: &Outbox, plan: &mut Plan) {
+    let mut known: HashMap<&str, Vec<Hearing>> = HashMap::new();
+    for row in &outbox.known {
+        known.entry(&row.alert).or_default().push(Hearing {
+            receiver: row.receiver.clone(),
+            group_key: row.group_key.clone(),
+            wait: 0,
+            interval: row.interval_ms,
+            repeat: row.repeat_ms,
+        });
+    }
     for row in &outbox.rows {
         plan.routed.push(row.id);
         let Some(facts) = outbox.facts.get(&row.alert) else { continue };
-        if let Some(around) = outbox.around.get(&row.alert) {
-            area::route(routes, row, facts, around, plan);
-            continue;
-        }
-        let told = outbox.escalated.iter().filter(|(alert, _)| *alert == row.alert);
-        plan.pending.extend(told.map(|(_, receiver)| escalated(receiver, row)));
-        for hearing in route::receivers(routes, &letter::labels(facts)) {
-            plan.pending.push(PendingRow {
-                receiver: hearing.receiver,
-                group_key: hearing.group_key,
-                transition: row.transition,
-                alert: row.alert.clone(),
-                kind: row.kind.clone(),
-                created_at: row.created_at,
-                wait_ms: hearing.wait,
-                interval_ms: hearing.interval,
-                repeat_ms: hearing.repeat,
-            });
-        }
+        let told = known.get(row.alert.as_str()).map_or(&[][..], Vec::as_slice);
+        let hearings = if let Some(around) = outbox.around.get(&row.alert) {
+            area::hearings(routes, facts, around, told)
+        } else {
+            let sequel = route::sequel(routes, &letter::labels(facts), told);
+            for (receiver, from, to) in sequel.moved {
+                plan.moved.push(MovedRow { receiver, alert: row.alert.clone(), from, to });
+            }
+            sequel.hearings
+        };
+        plan.pending.extend(hearings.into_iter().map(|hearing| PendingRow {
+            receiver: hearing.receiver,
+            group_key: hearing.group_key,
+            transition: row.transition,
+            alert: row.alert.clone(),
+            kind: row.kind.clone(),
+            created_at: row.created_at,
+            wait_ms: hearing.wait,
+            interval_ms: hearing.interval,
+            repeat_ms: hearing.repeat,
+        }));
     }
 }
 
@@ -62,21 +75,6 @@ pub const NEVER: i64 = i64::MAX / 4;
 #[must_use]
 pub fn escalation_group(alert: &str) -> String {
     format!("escalation:{alert}")
-}
-
-/// What has happened to an alert, for somebody who was told of it by escalation.
-fn escalated(receiver: &str, row: &OutboxRow) -> PendingRow {
-    PendingRow {
-        receiver: receiver.to_owned(),
-        group_key: escalation_group(&row.alert),
-        transition: row.transition,
-        alert: row.alert.clone(),
-        kind: row.kind.clone(),
-        created_at: row.created_at,
-        wait_ms: 0,
-        interval_ms: 0,
-        repeat_ms: NEVER,
-    }
 }
 
 impl Desk<'_> {
@@ -182,7 +180,7 @@ impl Desk<'_> {
     ) {
         let named: Vec<(&AlertFacts, TransitionKind)> =
             changes.iter().filter_map(|(alert, change)| Some((facts.get(alert)?, *change))).collect();
-        let id = fresh_id('n', self.now);
+        let id = fresh::id('n', self.now);
         let message = letter::alerts(&self.envelope(&id, &file.receiver, &file.group_key), kind, &named);
         let alerts = named.iter().map(|(facts, _)| facts.id.clone()).collect();
         plan.notifications.push(self.post(kind, &message, alerts));
@@ -193,6 +191,10 @@ impl Desk<'_> {
             {
                 let since = file.pending.iter().filter(|row| row.alert == *alert).map(|row| row.created_at).max();
                 self.begin_ladder(facts, since.unwrap_or(self.now.0), plan);
+            }
+            if !firing {
+                // A ladder whose steps are all taken is not due any more, so nothing else would end it.
+                plan.ladders_over.push(alert.clone());
             }
             if firing { &mut result.joined } else { &mut result.left }.push(alert.clone());
         }
@@ -213,12 +215,12 @@ impl Desk<'_> {
             .map(|way| {
                 let refused = self.disabled.get(&(message.receiver.clone(), way.label.clone()));
                 let refused = refused.map(|said| format!("disabled: it said that it is no more ({said})"));
-                NewDelivery { id: fresh_id('d', self.now), sink: way.label.clone(), refused }
+                NewDelivery { id: fresh::id('d', self.now), sink: way.label.clone(), refused }
             })
             .collect();
         if deliveries.is_empty() {
             let refused = Some("the configuration has no way to this receiver".to_owned());
-            deliveries.push(NewDelivery { id: fresh_id('d', self.now), sink: "none".to_owned(), refused });
+            deliveries.push(NewDelivery { id: fresh::id('d', self.now), sink: "none".to_owned(), refused });
         }
         NewNotification {
             id: message.id.clone(),
@@ -230,12 +232,6 @@ impl Desk<'_> {
             deliveries,
         }
     }
-}
-
-/// Ascends with time; the rest is chance, so that nobody guesses it.
-#[must_use]
-pub fn fresh_id(prefix: char, now: Timestamp) -> String {
-    format!("{prefix}-{:012x}-{:016x}", now.0, fastrand::u64(..))
 }
 
 /// The route's times, as they were when the last of what waits was routed.

@@ -21,6 +21,7 @@ use super::area;
 use super::directory::Directory;
 use super::door::{self, Unanswered};
 use super::escalation::Ladder;
+use super::fresh;
 use super::letter::{self, Place};
 use super::plan::{self, Desk};
 use super::quiet::Quiet;
@@ -175,6 +176,7 @@ impl Planner {
     ) -> Result<(Vec<GroupFile>, HashMap<String, AlertFacts>), ReadError> {
         let mut keys: Vec<(String, String)> =
             plan.pending.iter().map(|row| (row.receiver.clone(), row.group_key.clone())).collect();
+        keys.extend(plan.moved.iter().map(|moved| (moved.receiver.clone(), moved.from.clone())));
         keys.sort_unstable();
         keys.dedup();
         let (mut groups, facts) = self.reader.groups(&keys, now.0).await?;
@@ -186,6 +188,15 @@ impl Planner {
         for row in &plan.pending {
             if let Some(place) = places.get(&(row.receiver.clone(), row.group_key.clone())) {
                 groups[*place].pending.push(row.clone());
+            }
+        }
+        for moved in &plan.moved {
+            let at = |group: &String| places.get(&(moved.receiver.clone(), group.clone())).copied();
+            let (Some(from), Some(to)) = (at(&moved.from), at(&moved.to)) else { continue };
+            let place = groups[from].members.iter().position(|member| member.alert == moved.alert);
+            if let Some(place) = place {
+                let member = groups[from].members.remove(place);
+                groups[to].members.push(member);
             }
         }
         Ok((groups, facts))
@@ -214,7 +225,7 @@ impl Planner {
         if let Some(next) = last.map(|last| last + DEAD_INTERVAL).filter(|next| *next > desk.now) {
             return Some(next);
         }
-        let id = plan::fresh_id('n', desk.now);
+        let id = fresh::id('n', desk.now);
         let message = letter::dead(&desk.envelope(&id, operator, DEAD_GROUP), &about);
         plan.notifications.push(desk.post(NotificationKind::Operator, &message, Vec::new()));
         plan.groups.push(told_at(operator, DEAD_GROUP, DEAD_INTERVAL, desk.now));
@@ -227,7 +238,7 @@ impl Planner {
         if let Some(next) = last.map(|last| last + *every).filter(|next| *next > desk.now) {
             return Some(next);
         }
-        let id = plan::fresh_id('n', desk.now);
+        let id = fresh::id('n', desk.now);
         let message = letter::heartbeat(&desk.envelope(&id, receiver, HEARTBEAT_GROUP));
         plan.notifications.push(desk.post(NotificationKind::Heartbeat, &message, Vec::new()));
         plan.groups.push(told_at(receiver, HEARTBEAT_GROUP, *every, desk.now));

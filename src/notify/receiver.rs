@@ -9,7 +9,7 @@ use super::guard::Net;
 use super::language::Language;
 use super::route::Name;
 use super::sink::{Sink, SinkError};
-use super::sinks::{alertmanager, webhook};
+use super::sinks::{alertmanager, dingtalk, email, mqtt, webhook, wecom};
 use crate::serde_word;
 
 /// One `[[receiver]]`. Each sink reads its own settings.
@@ -25,6 +25,14 @@ pub struct Receiver {
     pub webhook: Vec<webhook::Settings>,
     #[serde(default)]
     pub alertmanager: Vec<alertmanager::Settings>,
+    #[serde(default)]
+    pub mqtt: Vec<mqtt::Settings>,
+    #[serde(default)]
+    pub email: Vec<email::Settings>,
+    #[serde(default)]
+    pub wecom: Vec<wecom::Settings>,
+    #[serde(default)]
+    pub dingtalk: Vec<dingtalk::Settings>,
 }
 
 fn chinese() -> Language {
@@ -37,28 +45,36 @@ trait Part {
     fn problems(&self) -> Vec<SinkError>;
 
     /// Makes the sink: fills placeholders in, reads secrets, calls nobody.
-    fn connect(&self, values: &Values, allow_nets: &[Net]) -> Result<Box<dyn Sink>, SinkError>;
+    fn connect(&self, given: &Given<'_>) -> Result<Box<dyn Sink>, SinkError>;
 }
 
-impl Part for webhook::Settings {
-    fn problems(&self) -> Vec<SinkError> {
-        self.problems()
-    }
-
-    fn connect(&self, values: &Values, allow_nets: &[Net]) -> Result<Box<dyn Sink>, SinkError> {
-        Ok(Box::new(self.connect(values, allow_nets)?))
-    }
+/// What there is for making a sink.
+struct Given<'a> {
+    values: &'a Values,
+    allow_nets: &'a [Net],
 }
 
-impl Part for alertmanager::Settings {
-    fn problems(&self) -> Vec<SinkError> {
-        self.problems()
-    }
+/// Gives a sink's settings the face that receivers ask for; in brackets what its `connect` takes.
+macro_rules! part {
+    ($sink:ident($($given:ident),*)) => {
+        impl Part for $sink::Settings {
+            fn problems(&self) -> Vec<SinkError> {
+                self.problems()
+            }
 
-    fn connect(&self, _values: &Values, _allow_nets: &[Net]) -> Result<Box<dyn Sink>, SinkError> {
-        Ok(Box::new(self.connect()?))
-    }
+            fn connect(&self, _given: &Given<'_>) -> Result<Box<dyn Sink>, SinkError> {
+                Ok(Box::new(self.connect($(_given.$given),*)?))
+            }
+        }
+    };
 }
+
+part!(webhook(values, allow_nets));
+part!(alertmanager());
+part!(mqtt(values));
+part!(email(values));
+part!(wecom(values, allow_nets));
+part!(dingtalk(values, allow_nets));
 
 /// Where a sink's settings stand: its kind and its place among those of the kind, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +89,9 @@ impl std::fmt::Display for Place {
         write!(f, "{}-{}", self.kind, self.position)
     }
 }
+
+/// A sink that was made, or why it could not be.
+pub type Made = (Place, Result<Box<dyn Sink>, SinkError>);
 
 impl Receiver {
     /// The sinks, in the order in which they are told.
@@ -92,18 +111,27 @@ impl Receiver {
     pub fn resolve(&mut self, place: &dyn Fn(&Path) -> PathBuf) {
         self.webhook.iter_mut().for_each(|part| part.resolve(place));
         self.alertmanager.iter_mut().for_each(|part| part.resolve(place));
+        self.mqtt.iter_mut().for_each(|part| part.resolve(place));
+        self.email.iter_mut().for_each(|part| part.resolve(place));
+        self.wecom.iter_mut().for_each(|part| part.resolve(place));
+        self.dingtalk.iter_mut().for_each(|part| part.resolve(place));
     }
 
     /// Makes every sink for these values of the placeholder; calls nobody. A sink that cannot be made keeps no other back.
     #[must_use]
-    pub fn connect(&self, values: &Values, allow_nets: &[Net]) -> Vec<(Place, Result<Box<dyn Sink>, SinkError>)> {
-        self.parts().into_iter().map(|(place, part)| (place, part.connect(values, allow_nets))).collect()
+    pub fn connect(&self, values: &Values, allow_nets: &[Net]) -> Vec<Made> {
+        let given = Given { values, allow_nets };
+        self.parts().into_iter().map(|(place, part)| (place, part.connect(&given))).collect()
     }
 
     fn parts(&self) -> Vec<(Place, &dyn Part)> {
         let mut parts = Vec::new();
         gather(&mut parts, "webhook", &self.webhook);
         gather(&mut parts, "alertmanager", &self.alertmanager);
+        gather(&mut parts, "mqtt", &self.mqtt);
+        gather(&mut parts, "email", &self.email);
+        gather(&mut parts, "wecom", &self.wecom);
+        gather(&mut parts, "dingtalk", &self.dingtalk);
         parts
     }
 }

@@ -170,6 +170,33 @@ pub fn receivers(routes: &[Route], labels: &Labels) -> Vec<Hearing> {
     heard.collect()
 }
 
+/// Who hears of what becomes of an alert that people were told of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sequel {
+    pub hearings: Vec<Hearing>,
+    /// Receivers whose route is another one now, with the group in which they were told and the one in which they hear
+    /// from now on: what they know of the alert moves along, or the old group would remind them of it for ever.
+    pub moved: Vec<(String, String, String)>,
+}
+
+/// Who hears of what becomes of an alert: those whom the routes name now, and those who were told of it by a route that
+/// does not match any more, since its severity rose or the unit changed hands. `known` are those who were told.
+#[must_use]
+pub fn sequel(routes: &[Route], labels: &Labels, known: &[Hearing]) -> Sequel {
+    let mut sequel = Sequel { hearings: receivers(routes, labels), moved: Vec::new() };
+    for told in known {
+        match sequel.hearings.iter().find(|hearing| hearing.receiver == told.receiver) {
+            None => sequel.hearings.push(told.clone()),
+            Some(now) if now.group_key != told.group_key => {
+                let (from, to) = (told.group_key.clone(), now.group_key.clone());
+                sequel.moved.push((told.receiver.clone(), from, to));
+            }
+            Some(_) => {}
+        }
+    }
+    sequel
+}
+
 /// What each route says, with its position from 0, up to the one that ends the search.
 #[must_use]
 pub fn explain<'a>(routes: &'a [Route], labels: &Labels) -> Vec<(usize, Verdict<'a>)> {

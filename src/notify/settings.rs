@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::escalation::Ladder;
 use super::fill::Values;
 use super::guard::Net;
+use super::period;
 use super::receiver::{self, Place, Receiver};
 use super::route::{Name, Route};
 use super::sink::SinkError;
@@ -28,6 +29,10 @@ pub struct Notify {
     pub allow_nets: Vec<Net>,
     /// The key that signs "received" links; without it messages have none.
     pub secret_file: Option<PathBuf>,
+    /// After so many milliseconds an acknowledgement that names no end ceases to count. Without it, it lasts until the
+    /// alert is over.
+    #[serde(deserialize_with = "period::optional")]
+    pub ack_timeout: Option<i64>,
     /// The operator's own templates; each file in it stands for the built-in one of its name.
     pub templates: Option<PathBuf>,
     /// Regions in which somebody must be on site within 30 minutes of an entrapment; elsewhere it is 60. Without it, those
@@ -65,12 +70,12 @@ impl Settings {
     pub fn read(document: &mut Document) -> Self {
         let mut notify: Notify = document.section("notify");
         let receivers = read_receivers(document, &notify.allow_nets);
-        let whole = document.is_clean();
+        // A receiver that could not be read is not in the list, and is not missing either.
+        let whole = !document.has(&format!("receiver.{}", receivers.len()));
         check_notify(document, &mut notify);
         let templates = read_templates(document, &mut notify);
         let routes: Vec<(usize, Route)> = document.list_at("route");
         let ladders: Vec<(usize, Ladder)> = document.list_at("escalation");
-        // A receiver that could not be read is not missing.
         if whole {
             check_names(document, &notify, &receivers);
             check_routes(document, &receivers, &routes);
@@ -118,6 +123,9 @@ fn check_notify(document: &mut Document, notify: &mut Notify) {
         if let Err(problem) = read_key(path) {
             document.refuse("notify.secret_file", problem);
         }
+    }
+    if notify.ack_timeout == Some(0) {
+        document.refuse("notify.ack_timeout", "must be longer than 0s");
     }
     if notify.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.every_minutes == 0) {
         document.refuse("notify.heartbeat.every_minutes", "must be at least 1");

@@ -82,7 +82,7 @@ impl Templates {
             }
         }
         templates.own = Arc::new(own);
-        problems.extend(templates.trials(folder));
+        problems.extend(trials(&templates.own, folder));
         if problems.is_empty() { Ok(templates) } else { Err(problems) }
     }
 
@@ -98,33 +98,38 @@ impl Templates {
 
     fn part(&self, part: &str, language: Language, view: &View<'_>) -> String {
         let name = format!("{part}.{language}.j2");
-        let view = Value::from(Serde(view));
+        let shown = Value::from(Serde(view));
         if let Ok(template) = self.own.get_template(&name) {
-            match template.render(view.clone()) {
+            match template.render(shown.clone()) {
                 Ok(text) => return text,
                 Err(error) => {
-                    tracing::warn!(template = %name, error = %told(&error), "a template failed; the built-in one is used")
+                    let error = told(&error);
+                    tracing::warn!(template = %name, error, "a template failed; the built-in one is used");
                 }
             }
         }
-        let rendered = self.built_in.get_template(&name).and_then(|template| template.render(view));
-        rendered.expect("a test renders the built-in templates with every kind of message")
+        let rendered = self.built_in.get_template(&name).and_then(|template| template.render(shown));
+        rendered.unwrap_or_else(|error| {
+            let error = told(&error);
+            tracing::error!(template = %name, error, "a built-in template failed; its message is told in short");
+            format!("liftwatch: {}, {}. {} {}", view.kind, view.count, view.note, view.link.unwrap_or_default())
+        })
     }
+}
 
-    /// Each of the operator's templates that fails, with its first failure.
-    fn trials(&self, folder: &Path) -> Vec<TemplateError> {
-        let messages = trial_messages();
-        let zone = jiff::tz::TimeZone::UTC;
-        let fails = |(name, template): (&str, minijinja::Template<'_, '_>)| {
-            let language = if name.contains(".zh.") { Language::Chinese } else { Language::English };
-            messages.iter().find_map(|message| {
-                let mut view = View::new(message, Look { language, zone: &zone, received: Some("https://x") });
-                "subject".clone_into(&mut view.subject);
-                template.render(Value::from(Serde(&view))).err().map(|error| refused(&folder.join(name), &error))
-            })
-        };
-        self.own.templates().filter_map(fails).collect()
-    }
+/// Each template that fails, with its first failure.
+fn trials(environment: &Environment<'_>, folder: &Path) -> Vec<TemplateError> {
+    let messages = trial_messages();
+    let zone = jiff::tz::TimeZone::UTC;
+    let fails = |(name, template): (&str, minijinja::Template<'_, '_>)| {
+        let language = if name.contains(".zh.") { Language::Chinese } else { Language::English };
+        messages.iter().find_map(|message| {
+            let mut view = View::new(message, Look { language, zone: &zone, received: Some("https://x") });
+            "subject".clone_into(&mut view.subject);
+            template.render(Value::from(Serde(&view))).err().map(|error| refused(&folder.join(name), &error))
+        })
+    };
+    environment.templates().filter_map(fails).collect()
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, TemplateError> {
@@ -183,10 +188,12 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     if value.is_none() {
         return Ok(());
     }
-    let Some(text) = value.as_str() else { return escape_formatter_plain(out, state, value) };
+    let Some(text) = value.as_str() else { return write_other(out, state, value) };
     let line: Cow<'_, str> =
         if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() };
     match state.auto_escape() {
+        // Its template says that it is HTML already.
+        AutoEscape::Html if value.is_safe() => escape_formatter(out, state, value),
         AutoEscape::Html => escape_formatter(out, state, &Value::from(line.as_ref())),
         AutoEscape::Custom(_) => write_markdown(out, &line),
         _ => Ok(out.write_str(&line)?),
@@ -194,7 +201,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
 }
 
 /// Numbers and truth values have no marks of their own.
-fn escape_formatter_plain(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+fn write_other(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     if value.is_undefined() {
         return escape_formatter(out, state, value);
     }
@@ -224,12 +231,16 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Messages of every kind: with one alert, with several, with more than are listed, with every part and with none.
+/// Messages of every kind: with one alert, with several, with more than are listed, with a count alone, with every part
+/// and with none.
 fn trial_messages() -> Vec<Message> {
     let mut messages = Vec::new();
     for kind in NotificationKind::ALL {
         for (count, full) in [(0, false), (1, false), (1, true), (3, true), (LISTED + 30, true)] {
             messages.push(trial_message(kind.as_str(), count, full));
+        }
+        for count in [1, 3] {
+            messages.push(Message { count, ..trial_message(kind.as_str(), 0, true) });
         }
     }
     messages
@@ -242,7 +253,7 @@ fn trial_message(kind: &str, count: usize, full: bool) -> Message {
         rule: "entrapment".to_owned(),
         severity: "critical".to_owned(),
         change: "fired".to_owned(),
-        firing: true,
+        firing: !full,
         starts_at: 0,
         ends_at: full.then_some(1),
         unit: "T-0001".to_owned(),
@@ -270,5 +281,17 @@ fn trial_message(kind: &str, count: usize, full: bool) -> Message {
         link: full.then(|| "https://lifts.example/alerts".to_owned()),
         zh: text("说明"),
         en: text("note"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_templates_render_every_message_that_an_operators_are_tried_on() {
+        let templates = Templates::default();
+        assert_eq!(templates.built_in.templates().count(), BUILT_IN.len());
+        assert_eq!(trials(&templates.built_in, Path::new("built in")), []);
     }
 }

@@ -108,7 +108,8 @@ fn item_view<'a>(item: &'a Item, look: Look<'_>) -> ItemView<'a> {
         change_word: word("transition", &item.change, look.language),
         firing: item.firing,
         since: local(item.starts_at, look.zone),
-        until: item.ends_at.map(|at| local(at, look.zone)),
+        // The end of a sliding window is known in advance; while the alert fires it is nobody's business.
+        until: item.ends_at.filter(|_| !item.firing).map(|at| local(at, look.zone)),
         unit: &item.unit,
         region: &item.region,
         site: &item.site,

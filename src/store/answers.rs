@@ -1,6 +1,6 @@
 //! What people answered: a row per answer, never changed; and the mark on a delivery whose link was used.
 
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::domain::alert::AlertState;
 use crate::domain::notice::AnswerKind;
@@ -40,6 +40,10 @@ pub struct LinkedDelivery {
     pub received_at: Option<Timestamp>,
 }
 
+/// The alerts that a delivery tells of.
+const ALERTS_OF_DELIVERY: &str = "select na.alert from delivery d \
+     join notification_alert na on na.notification = d.notification where d.id = $1";
+
 impl Change<'_> {
     /// Where an alert stands; `None` if there is no such alert.
     ///
@@ -71,7 +75,8 @@ impl Change<'_> {
         }))
     }
 
-    /// Writes an answer to the alert as it stands now, and gives the row's number.
+    /// Writes an answer to the alert as it stands now, and gives the row's number. Its groups and its
+    /// ladder are to be looked at again: when somebody must be reminded may have changed.
     ///
     /// # Errors
     /// Those of the engine.
@@ -87,7 +92,9 @@ impl Change<'_> {
             .bind(answer.expires_at.map(|at| at.0))
             .execute(&mut *self.transaction)
             .await?;
-        Ok(done.last_insert_rowid())
+        let id = done.last_insert_rowid();
+        self.look_again("select $1", answer.alert, now).await?;
+        Ok(id)
     }
 
     /// The delivery that a link belongs to.
@@ -131,6 +138,21 @@ impl Change<'_> {
             .bind(expires_at.map(|at| at.0))
             .execute(&mut *self.transaction)
             .await?;
+        self.look_again(ALERTS_OF_DELIVERY, delivery, now).await?;
         Ok(done.rows_affected())
+    }
+
+    /// Makes the groups and ladders of alerts due: an answer may have taken the place of one that lasts longer.
+    async fn look_again(&mut self, alerts: &'static str, id: &str, now: Timestamp) -> Result<(), StoreError> {
+        let groups = format!(
+            "update told_group set due_at = $2 where (receiver, group_key) in \
+             (select receiver, group_key from told_alert where alert in ({alerts}))"
+        );
+        let ladders = format!("update ladder set due_at = $2 where alert in ({alerts})");
+        for statement in [groups, ladders] {
+            let again = sqlx::query(AssertSqlSafe(statement)).bind(id).bind(now.0);
+            again.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
     }
 }

@@ -182,7 +182,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .row_buffer_size(8_192)
         .foreign_keys(false)
         .pragma("temp_store", "memory")
-        .pragma("cache_size", "-32768")
+        .pragma("cache_size", "-16384")
         .pragma("journal_size_limit", "67108864");
     SqliteConnection::connect_with(&options).await
 }

@@ -17,6 +17,8 @@ pub struct Plan {
     pub routed: Vec<i64>,
     /// What waits for its group.
     pub pending: Vec<PendingRow>,
+    /// Alerts of which a receiver hears in another group from now on.
+    pub moved: Vec<MovedRow>,
     /// Groups that are told, or are at their end.
     pub groups: Vec<GroupTold>,
     pub notifications: Vec<NewNotification>,
@@ -65,6 +67,15 @@ pub struct PendingRow {
     pub wait_ms: i64,
     pub interval_ms: i64,
     pub repeat_ms: i64,
+}
+
+/// What a receiver knows of an alert moves from one group to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedRow {
+    pub receiver: String,
+    pub alert: String,
+    pub from: String,
+    pub to: String,
 }
 
 /// What becomes of one group of one receiver.
@@ -147,6 +158,17 @@ impl Change<'_> {
         if !plan.routed.is_empty() {
             let drop = "delete from outbox where id in (select value from json_each($1))";
             sqlx::query(drop).bind(to_json(&plan.routed)).execute(&mut *self.transaction).await?;
+        }
+        for moved in &plan.moved {
+            let carry = "update or replace told_alert set group_key = $4 \
+                 where receiver = $1 and alert = $2 and group_key = $3";
+            sqlx::query(carry)
+                .bind(&moved.receiver)
+                .bind(&moved.alert)
+                .bind(&moved.from)
+                .bind(&moved.to)
+                .execute(&mut *self.transaction)
+                .await?;
         }
         for group in &plan.groups {
             self.tell_group(group, now).await?;

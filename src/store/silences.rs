@@ -37,7 +37,7 @@ impl Change<'_> {
             .bind(now.0)
             .execute(&mut *self.transaction)
             .await?;
-        Ok(())
+        self.look_at_groups(now).await
     }
 
     /// When a silence ends; `None` if there is no such silence.
@@ -57,6 +57,14 @@ impl Change<'_> {
     pub async fn end_silence(&mut self, id: &str, by: &str, now: Timestamp) -> Result<(), StoreError> {
         let end = "update silence set ends_at = $2, ended_by = $3 where id = $1";
         sqlx::query(end).bind(id).bind(now.0).bind(by).execute(&mut *self.transaction).await?;
+        self.look_at_groups(now).await
+    }
+
+    /// Every group and every ladder is to be looked at again: which of them a silence concerns, only its matchers say.
+    async fn look_at_groups(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        for again in ["update told_group set due_at = $1", "update ladder set due_at = $1"] {
+            sqlx::query(again).bind(now.0).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 }

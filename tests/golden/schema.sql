@@ -329,6 +329,8 @@ CREATE INDEX answer_alert on answer (alert, id);
 
 CREATE INDEX area_event_ends on area_event (ends_at);
 
+CREATE INDEX area_event_open on area_event (region, site, kind) where ends_at is null;
+
 CREATE INDEX attempt_delivery on attempt (delivery, id);
 
 CREATE INDEX delivery_dead on delivery (id) where state = 'dead';

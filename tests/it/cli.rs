@@ -40,6 +40,67 @@ fn check_says_ok_or_the_file_the_line_and_the_key() {
     assert!(refused.err.contains("no [[region]]"), "{}", refused.err);
 }
 
+/// Who hears, for [`check_routes_says_who_would_be_told_and_why`].
+const ROUTES: &str = r#"
+[notify]
+town_regions = ["350582"]
+[[receiver]]
+name = "duty"
+[[receiver.alertmanager]]
+urls = ["http://127.0.0.1:9093"]
+[[receiver]]
+name = "maintainer:{maintainer}"
+[[receiver.webhook]]
+url = "https://hooks.example/{maintainer}"
+secret_files = ["{maintainer}.key"]
+[[route]]
+match = ["severity=critical"]
+receiver = "duty"
+continue = true
+[[route]]
+receiver = "maintainer:{maintainer}"
+group_by = ["site"]
+group_wait = "30s"
+[[escalation]]
+match = ["rule=entrapment"]
+steps = [
+  { after = "3m", receiver = "duty" },
+  { after = "on_site", unless = "arrived", receiver = "maintainer:{maintainer}" },
+]
+"#;
+
+#[test]
+fn check_routes_says_who_would_be_told_and_why() {
+    let folder = Folder::new("mqtt://127.0.0.1", ROUTES);
+    let config = folder.config();
+    let asked = |labels: &[&str]| run(&[&["check", "--config", text(&config), "--routes"], labels].concat());
+    assert_eq!(
+        asked(&["severity=warning", "rule=over_age", "maintainer=闽安", "site=A \"1\""]).exits(0).out,
+        r#"route 1 {severity="critical"}: passed over: severity="warning" does not meet severity="critical"
+route 2 {}: maintainer:闽安 is told 30s after the first of group {}:{site="A \"1\""}, at most every 5m, and again every 4h
+told: maintainer:闽安 by webhook-0 ([[receiver]] "maintainer:{maintainer}")
+"#
+    );
+    assert_eq!(
+        asked(&["severity=critical", "rule=entrapment", "unit=T-1", "region=350582"]).exits(0).out,
+        r#"route 1 {severity="critical"}: duty is told of each change at once, alone in group {severity="critical"}:{rule="entrapment",unit="T-1"}, and again every 4h; the next routes are asked too
+route 2 {}: passed over: maintainer:{maintainer} needs a maintainer, and there is none
+told: duty by alertmanager-0 ([[receiver]] "duty")
+after 3m, if nobody has answered: duty by alertmanager-0 ([[receiver]] "duty")
+after 30m, if nobody is on site: nobody, for maintainer:{maintainer} needs a maintainer
+"#
+    );
+    assert!(asked(&["severity=info"]).exits(0).out.ends_with("\ntold: nobody\n"));
+    let wrong = asked(&["severiti=info"]).exits(1);
+    assert!(wrong.err.contains("severiti") && wrong.err.contains("known: rule, severity, region"), "{}", wrong.err);
+    assert!(asked(&["severity"]).exits(1).err.contains("must be label=value"));
+    let none = folder.write("none.toml", "");
+    let told = run(&["check", "--config", text(&none), "--routes", "severity=info"]).exits(0);
+    assert_eq!(told.out, "there is no [[route]]\ntold: nobody\n");
+    let checked = run(&["check", "--config", text(&none)]).exits(0);
+    assert!(checked.err.contains("nobody is told of them"), "{}", checked.err);
+}
+
 #[test]
 fn wrong_usage_is_2_and_says_what_is_known() {
     for arguments in [

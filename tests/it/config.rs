@@ -14,7 +14,7 @@ use liftwatch::notify::escalation::Ladder;
 use liftwatch::notify::receiver::{self, Receiver};
 use liftwatch::notify::route::Route;
 use liftwatch::notify::settings::Notify;
-use liftwatch::notify::sinks::{alertmanager, webhook};
+use liftwatch::notify::sinks::{alertmanager, dingtalk, email, mqtt, webhook, wecom};
 
 fn here(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -153,6 +153,10 @@ fn the_shipped_file_is_good_and_shows_the_defaults() {
     assert_keys_shown::<Receiver>("receiver");
     assert_keys_shown::<webhook::Settings>("receiver.webhook");
     assert_keys_shown::<alertmanager::Settings>("receiver.alertmanager");
+    assert_keys_shown::<mqtt::Settings>("receiver.mqtt");
+    assert_keys_shown::<email::Settings>("receiver.email");
+    assert_keys_shown::<wecom::Settings>("receiver.wecom");
+    assert_keys_shown::<dingtalk::Settings>("receiver.dingtalk");
     assert_keys_shown::<Route>("route");
     assert_keys_shown::<Ladder>("escalation");
 }
@@ -163,17 +167,24 @@ fn the_shipped_receivers_and_routes_work_when_they_are_put_to_use() {
     let text = uncommented();
     let example = &text[text.find("\n[notify]").unwrap()..text.find("\n[[mapping]]").unwrap()];
     let folder = tempfile::tempdir().unwrap();
-    for (file, bytes) in [("notify.key", &[7; 32][..]), ("alertmanager.password", b"p")] {
-        std::fs::write(folder.path().join(file), bytes).unwrap();
+    let secrets = ["alertmanager.password", "alerts.password", "mail.password", "wecom.key", "dingtalk.token"];
+    for file in secrets {
+        std::fs::write(folder.path().join(file), "p").unwrap();
     }
+    std::fs::write(folder.path().join("notify.key"), [7; 32]).unwrap();
+    std::fs::write(folder.path().join("dingtalk.secret"), "SECp").unwrap();
     std::fs::create_dir(folder.path().join("templates")).unwrap();
-    // No authority of the test's own is needed: the one key that both sinks have is left out.
-    let example = example.replace("ca_file = \"ca.pem\"\n", "");
+    // Certificates are another test's matter.
+    let certificates = ["ca_file = \"ca.pem\"", "cert_file = \"liftwatch.pem\"", "key_file = \"liftwatch.key\""];
+    let example: String =
+        example.lines().filter(|line| !certificates.contains(line)).map(|line| format!("{line}\n")).collect();
     let settings = read_all(Document::parse(&folder.path().join("liftwatch.toml"), example).unwrap()).unwrap().notify;
     assert_eq!(settings.key(), Ok(Some(vec![7; 32])));
     assert_eq!(settings.notify.public_url.as_deref(), Some("https://lifts.example"));
     let names: Vec<String> = settings.receivers.iter().map(|receiver| receiver.name.to_string()).collect();
     assert_eq!(names, ["duty", "maintainer:{maintainer}"]);
+    let sinks: Vec<String> = settings.receivers[0].sinks().iter().map(ToString::to_string).collect();
+    assert_eq!(sinks, ["alertmanager-0", "mqtt-0", "email-0", "wecom-0", "dingtalk-0"]);
     let shown = Route { matchers: Vec::new(), ..settings.routes[0].clone() };
     let least: Route = toml::from_str("receiver = \"maintainer:{maintainer}\"\ngroup_by = [\"site\"]").unwrap();
     assert_eq!(shown, least, "what is shown is the default");

@@ -10,6 +10,8 @@ mod lockfile;
 
 mod notify_routes;
 
+mod notify_amtool;
+
 mod notify_groups;
 
 mod notify_ladder;

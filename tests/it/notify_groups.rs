@@ -9,6 +9,9 @@ use liftwatch::domain::time::{SECOND, Timestamp};
 use liftwatch::notify::group::{Group, Pending, Timing, Told, decide, leaves_firing, sum};
 use proptest::prelude::*;
 
+/// Second, kind, and what was said of which alert.
+type Said = (i64, NotificationKind, Vec<(String, TransitionKind)>);
+
 /// A receiver with one group, kept as the caller of [`decide`] must keep it. Times are whole seconds.
 struct Receiver {
     timing: Timing,
@@ -20,8 +23,7 @@ struct Receiver {
     firing: BTreeSet<String>,
     answered: BTreeSet<String>,
     wake: Option<Timestamp>,
-    /// Second, kind, and what was said of which alert.
-    log: Vec<(i64, NotificationKind, Vec<(String, TransitionKind)>)>,
+    log: Vec<Said>,
 }
 
 impl Receiver {
@@ -73,6 +75,7 @@ impl Receiver {
                 self.pending.clear();
             }
             if decision.forget {
+                assert!(told.is_empty(), "it forgets what fires");
                 self.notified_at = None;
             }
             self.wake = decision.wake;
@@ -98,7 +101,7 @@ impl Receiver {
     }
 
     fn said(&self) -> Vec<String> {
-        let line = |(second, kind, changes): &(i64, NotificationKind, Vec<(String, TransitionKind)>)| {
+        let line = |(second, kind, changes): &Said| {
             let changes: Vec<String> = changes.iter().map(|(alert, change)| format!("{alert} {change}")).collect();
             format!("{second} {kind}: {}", changes.join(", "))
         };

@@ -1,7 +1,7 @@
 //! Who hears: the first route that matches, those that go on, receivers made from a label, and groups.
 
 use liftwatch::notify::matcher::{Label, Labels};
-use liftwatch::notify::route::{Hearing, Name, NotAName, Route, Verdict, explain, receivers};
+use liftwatch::notify::route::{Hearing, Name, NotAName, Route, Sequel, Verdict, explain, receivers, sequel};
 
 fn route(matchers: &[&str], receiver: &str, group_by: &[Label]) -> Route {
     Route {
@@ -121,6 +121,29 @@ fn an_entrapment_is_never_folded_and_never_waits() {
     assert_eq!((one[0].wait, one[0].interval), (0, 0));
     let statistic = receivers(&routes, &labels("repeated_entrapment", "critical", "m"));
     assert_eq!(statistic[0].wait, 10_000, "that people were trapped again and again is no emergency");
+}
+
+/// Otherwise the firm would believe for ever that the warning still stands.
+#[test]
+fn who_was_told_by_a_route_that_does_not_match_any_more_hears_of_the_end_all_the_same() {
+    let routes = [route(&["severity=critical"], "duty", &[Label::Site]), route(&[], "firm", &[])];
+    let known = receivers(&routes, &labels("over_age", "warning", "m"));
+    let risen = sequel(&routes, &labels("over_age", "critical", "m"), &known);
+    let heard: Vec<&str> = risen.hearings.iter().map(|hearing| hearing.receiver.as_str()).collect();
+    assert_eq!(heard, ["duty", "firm"]);
+    assert_eq!((&risen.hearings[1], risen.moved.as_slice()), (&known[0], &[][..]));
+}
+
+#[test]
+fn what_a_receiver_knows_moves_along_to_the_group_in_which_it_hears_now() {
+    let routes = [route(&["severity=critical"], "duty", &[Label::Site]), route(&[], "duty", &[])];
+    let known = receivers(&routes, &labels("over_age", "warning", "m"));
+    let critical = labels("over_age", "critical", "m");
+    let risen = sequel(&routes, &critical, &known);
+    let now = receivers(&routes, &critical);
+    let moved = vec![("duty".to_owned(), known[0].group_key.clone(), now[0].group_key.clone())];
+    assert_eq!(risen, Sequel { hearings: now.clone(), moved });
+    assert_eq!(sequel(&routes, &critical, &now), Sequel { hearings: now, moved: Vec::new() }, "once");
 }
 
 #[test]

@@ -149,10 +149,25 @@ fn every_kind_of_message_has_words_in_both_languages() {
             assert_ne!(zh.plain, en.plain, "{kind}");
         }
     }
-    let note = Message { en: "3 messages were given up".to_owned(), ..message(NotificationKind::Operator, Vec::new()) };
+    let note = "3 messages were given up".to_owned();
+    let note = Message { en: note, count: 3, ..message(NotificationKind::Operator, Vec::new()) };
     let text = render(&Templates::default(), &note, Language::English);
     assert_eq!(text.subject, "liftwatch: 3 messages were given up");
-    assert!(text.plain.starts_with("3 messages were given up\n"), "{}", text.plain);
+    assert!(
+        text.plain.starts_with("3 messages were given up\n\nhttps://lifts.example/alerts?state=firing\n"),
+        "{}",
+        text.plain
+    );
+}
+
+/// A rule's window may be known to end tomorrow although the alert fires today.
+#[test]
+fn an_end_is_told_only_of_what_is_over() {
+    for (firing, told) in [(true, false), (false, true)] {
+        let item = Item { firing, ends_at: Some(start().0 + MINUTE), ..entrapment("T-0001") };
+        let text = render(&Templates::default(), &message(NotificationKind::Alerts, vec![item]), Language::English);
+        assert_eq!(text.plain.contains("Until:    2026-11-24 09:03:03 +08:00"), told, "{}", text.plain);
+    }
 }
 
 /// Names come from a registry and codes from controllers: none of it is ours.

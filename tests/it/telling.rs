@@ -6,6 +6,8 @@ mod escalated;
 
 mod storms;
 
+mod quiet;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -25,7 +25,7 @@ fn new_key(dir: &Path, name: &str, out: &str, more: &[&str]) {
 
 /// Certificates for one test: `ca.pem`, `stranger.pem` (another authority), `server.pem`, `client.pem`, their keys, and
 /// the passwords of `daemon` and `maker-a`.
-fn certificates(dir: &Path) {
+pub fn certificates(dir: &Path) {
     for authority in ["ca", "stranger"] {
         new_key(dir, authority, &format!("{authority}.pem"), &["-x509", "-days", "2"]);
     }

@@ -209,7 +209,7 @@ fn alert(item: &Item, now: Timestamp) -> Alert<'_> {
     let ends_at = match item.ends_at {
         Some(end) if !item.firing => end.min(now.0).max(item.starts_at),
         None if !item.firing => now.0.max(item.starts_at),
-        _ => now.0 + LASTS,
+        _ => (now.0 + LASTS).max(item.starts_at),
     };
     Alert {
         labels: labels.into_iter().filter(|(_, value)| !value.is_empty()).collect(),

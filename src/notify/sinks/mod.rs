@@ -3,3 +3,15 @@
 pub mod webhook;
 
 pub mod alertmanager;
+
+pub mod board;
+
+pub mod mqtt;
+
+pub mod email;
+
+pub mod robot;
+
+pub mod wecom;
+
+pub mod dingtalk;

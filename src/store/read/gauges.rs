@@ -1,6 +1,6 @@
 //! What /metrics says of the city, read from the database at each scrape and never counted in process.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::{ReadError, Reader};
 
@@ -14,6 +14,13 @@ pub struct FiringRow {
     pub maintainer: String,
 }
 
+/// How many transitions are to be routed and messages to be sent, the oldest of them, and how many were given up.
+const WAITING: &str = "select count(*), min(created_at), (select count(*) from delivery where state = 'dead') from \
+     (select created_at from outbox union all select created_at from delivery where state = 'due')";
+
+/// rule, severity, state, region, publisher, alerts
+pub type Tally = (String, String, String, String, String, i64);
+
 /// Everything that the domain gauges need, from one snapshot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gauges {
@@ -22,7 +29,7 @@ pub struct Gauges {
     /// (region, heard lately, over age, maintenance overdue)
     pub regions: Vec<(String, i64, i64, i64)>,
     /// (rule, severity, state, region, publisher, alerts)
-    pub alerts: Vec<(String, String, String, String, String, i64)>,
+    pub alerts: Vec<Tally>,
     /// (rule, publisher, answer, alerts)
     pub answered: Vec<(String, String, String, i64)>,
     /// The worst first, then the oldest; at most as many as were asked for.
@@ -60,14 +67,7 @@ impl Reader {
         .bind(now)
         .fetch_all(&mut *tx)
         .await?;
-        let alerts = sqlx::query_as(
-            "select a.rule, a.severity, a.state, coalesce(u.region, ''), coalesce(u.publisher, ''), sum(a.n) from \
-             (select rule, severity, state, unit, count(*) as n from alert where state <> 'withdrawn' \
-             group by rule, severity, state, unit) a \
-             left join unit u on u.id = a.unit group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5",
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        let alerts = tally(tx).await?;
         let firing_rows = sqlx::query(
             "select a.rule, a.severity, a.unit, coalesce(u.site, ''), coalesce(u.maintainer, '') \
              from alert a left join unit u on u.id = a.unit where a.state = 'firing' \
@@ -83,12 +83,7 @@ impl Reader {
         .fetch_all(&mut *tx)
         .await?;
         let answered = super::answers::tally(tx).await?;
-        let outbox = sqlx::query(
-            "select count(*), min(created_at), (select count(*) from delivery where state = 'dead') from \
-             (select created_at from outbox union all select created_at from delivery where state = 'due')",
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        let outbox = sqlx::query(WAITING).fetch_one(&mut *tx).await?;
         Ok(Gauges {
             units,
             regions,
@@ -103,6 +98,15 @@ impl Reader {
             wal_bytes: bytes_of(&self.path.with_file_name(log_name(&self.path))),
         })
     }
+}
+
+/// How many alerts there are: (rule, severity, state, region, publisher, alerts).
+async fn tally(tx: &mut SqliteConnection) -> Result<Vec<Tally>, ReadError> {
+    let count = "select a.rule, a.severity, a.state, coalesce(u.region, ''), coalesce(u.publisher, ''), sum(a.n) from \
+         (select rule, severity, state, unit, count(*) as n from alert where state <> 'withdrawn' \
+         group by rule, severity, state, unit) a \
+         left join unit u on u.id = a.unit group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5";
+    Ok(sqlx::query_as(count).fetch_all(tx).await?)
 }
 
 fn firing_row(row: &sqlx::sqlite::SqliteRow) -> FiringRow {

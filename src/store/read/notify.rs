@@ -98,13 +98,23 @@ pub struct Climber {
     pub taken: Vec<i64>,
 }
 
+/// Somebody who knows of an alert as firing, and in which group. Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct KnownRow {
+    pub alert: String,
+    pub receiver: String,
+    pub group_key: String,
+    pub interval_ms: i64,
+    pub repeat_ms: i64,
+}
+
 /// What is in the outbox.
 #[derive(Debug, Clone, Default)]
 pub struct Outbox {
     pub rows: Vec<OutboxRow>,
     pub facts: HashMap<String, AlertFacts>,
-    /// (alert, receiver) that a step of escalation has told.
-    pub escalated: Vec<(String, String)>,
+    /// Who knows of these alerts as firing.
+    pub known: Vec<KnownRow>,
     /// (maintainer, owner) of the units where an area event is, by its id.
     pub around: HashMap<String, Vec<(String, String)>>,
 }
@@ -119,7 +129,7 @@ const FACTS: &str = "select a.id, a.rule, a.severity, a.state, a.starts_at, a.en
      from json_each($1) j join area_event e on e.id = j.value";
 
 impl Reader {
-    /// The outbox's oldest rows, what is known of their alerts, and who was told of them by escalation.
+    /// The outbox's oldest rows, what is known of their alerts, and who knows of them.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
@@ -130,12 +140,13 @@ impl Reader {
              join alert_transition t on t.id = o.transition order by o.id limit $1";
         let rows: Vec<OutboxRow> = sqlx::query_as(find).bind(limit).fetch_all(&mut *tx).await?;
         let ids: Vec<&str> = rows.iter().map(|row| row.alert.as_str()).collect();
-        let escalated = "select distinct alert, receiver from escalation \
-             where receiver <> '' and alert in (select value from json_each($1))";
-        let escalated = sqlx::query_as(escalated).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
+        let known = "select t.alert, t.receiver, t.group_key, g.interval_ms, g.repeat_ms from told_alert t \
+             join told_group g on g.receiver = t.receiver and g.group_key = t.group_key \
+             where t.alert in (select value from json_each($1))";
+        let known = sqlx::query_as(known).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
         let around = around(tx, &ids).await?;
         let facts = facts(tx, ids).await?;
-        Ok(Outbox { rows, facts, escalated, around })
+        Ok(Outbox { rows, facts, known, around })
     }
 
     /// The groups that `keys` name, those in which something waits, and those that are due, with their alerts.
@@ -238,6 +249,16 @@ impl Reader {
         let find = "select receiver, sink, min(due_at) as due_at from delivery where state = 'due' \
              and (lease_until is null or lease_until <= $1) group by receiver, sink";
         Ok(sqlx::query_as(find).bind(now).fetch_all(&mut *snapshot.tx).await?)
+    }
+
+    /// Receivers that know of alerts as firing.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn receivers_told(&self) -> Result<Vec<String>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select distinct receiver from told_alert order by receiver";
+        Ok(sqlx::query_scalar(find).fetch_all(&mut *snapshot.tx).await?)
     }
 
     /// The alerts that fire and that a receiver was told of.

@@ -2,7 +2,9 @@
 
 mod api;
 mod clicks;
+mod killed;
 mod recorded;
+mod told;
 mod webdriver;
 
 use std::sync::Arc;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::process::until;
+
 /// How a found element is named in an answer (W3C WebDriver, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -93,6 +95,13 @@ impl Browser {
     pub fn click(&self, selector: &str) {
         let element = self.find(selector);
         self.ask("POST", &format!("/element/{element}/click"), &json!({}));
+        // The driver does not wait for a page of another origin. What was clicked is gone when the next page is there.
+        until("the click leads to another page", || !self.is_there(&element));
+    }
+
+    fn is_there(&self, element: &str) -> bool {
+        let request = ureq::http::Request::builder().uri(format!("{}/element/{element}/name", self.session));
+        self.agent.run(request.body(String::new()).unwrap()).unwrap().status().is_success()
     }
 
     /// Types into a field.

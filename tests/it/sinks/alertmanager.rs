@@ -144,8 +144,10 @@ async fn odd_times_are_made_such_that_alertmanager_takes_them() {
     endless.ends_at = None;
     let mut nameless = item("a-3", "L-3", true);
     (nameless.owner, nameless.site, nameless.link) = (String::new(), String::new(), None);
-    delivered(&send(&sink, "d-1", &message("alerts", vec![backwards, endless, nameless])).await);
-    assert_eq!(real.units(), ["L-3"]);
+    let mut ahead = item("a-4", "L-4", true);
+    ahead.starts_at = now().0 + 3_600_000;
+    delivered(&send(&sink, "d-1", &message("alerts", vec![backwards, endless, nameless, ahead])).await);
+    assert_eq!(real.units(), ["L-3", "L-4"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

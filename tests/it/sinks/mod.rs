@@ -2,9 +2,19 @@
 
 pub mod stub;
 
+mod settings;
+
 mod webhook;
 
 mod alertmanager;
+
+mod mqtt;
+
+mod email;
+
+mod robots;
+
+mod tls;
 
 use std::path::PathBuf;
 
