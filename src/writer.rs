@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::broker::LinkStatus;
 use crate::clock::Clock;
+use crate::domain::event::{EventRecord, EventType};
 use crate::domain::id::PublisherId;
 use crate::domain::time::{DAY, SECOND, Timestamp};
 use crate::metrics::Metrics;
@@ -258,7 +259,9 @@ impl Writer {
             self.status.set_fault(None);
         }
         self.status.committed(now);
-        if outcome.changes.iter().any(|change| change.tell) {
+        // Area events are made of what units tell of their mains, without an alert.
+        let mains = |record: &EventRecord| matches!(record.event.kind, EventType::MainsOff | EventType::MainsOn);
+        if outcome.changes.iter().any(|change| change.tell) || outcome.events.iter().any(mains) {
             self.changed.notify_one();
         }
         self.status.events.fetch_add(outcome.events.len() as u64, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::domain::time::MINUTE;
 use crate::metrics::Metrics;
+use crate::notify::area;
 use crate::notify::directory::Directory;
 use crate::notify::dispatcher::Dispatcher;
 use crate::notify::planner::{Planner, PlannerTask, Policy};
@@ -85,6 +86,11 @@ fn policy(settings: &Settings) -> Policy {
         ladders: settings.notify.ladders.clone(),
         public_url,
         town_regions,
+        areas: area::Settings {
+            power: settings.rules.area_power.clone(),
+            blind: settings.rules.blind_region.clone(),
+            silent: settings.rules.silent_unit.clone(),
+        },
         operator,
         heartbeat: heartbeat.map(|beat| (beat.receiver, i64::from(beat.every_minutes) * MINUTE)),
     }

@@ -26,12 +26,17 @@ pub mod silent_unit;
 
 pub mod evidence_gap;
 
+pub mod area_power;
+
+pub mod blind_region;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::{DAY, MINUTE};
 use rule::Rule;
 
-/// `[rules]`: one section per rule, each read by the rule that owns it.
+/// `[rules]`: one section per rule, each read by the rule that owns it. The last two are of areas; they are no [`Rule`],
+/// because they speak of many units at once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -45,6 +50,8 @@ pub struct Settings {
     pub over_age: over_age::Settings,
     pub silent_unit: silent_unit::Settings,
     pub evidence_gap: evidence_gap::Settings,
+    pub area_power: area_power::Settings,
+    pub blind_region: blind_region::Settings,
 }
 
 impl Settings {
@@ -61,6 +68,8 @@ impl Settings {
             ("over_age", self.over_age.problems()),
             ("silent_unit", self.silent_unit.problems()),
             ("evidence_gap", self.evidence_gap.problems()),
+            ("area_power", self.area_power.problems()),
+            ("blind_region", self.blind_region.problems()),
         ];
         let named = |(rule, problems): (&str, Vec<(&'static str, String)>)| {
             problems.into_iter().map(|(key, problem)| (format!("{rule}.{key}"), problem)).collect::<Vec<_>>()

@@ -58,3 +58,13 @@ vocabulary!(
         Note = "note",
     }
 );
+
+vocabulary!(
+    /// What is said of many units at once, and stands for the alerts of each of them.
+    AreaKind, "kind of area event", {
+        /// Units of a site lost the mains together.
+        AreaPower = "area_power",
+        /// Units of a region fell silent together.
+        BlindRegion = "blind_region",
+    }
+);

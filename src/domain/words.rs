@@ -17,6 +17,8 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
     ("rule", "over_age", "老旧电梯", "Over age"),
     ("rule", "silent_unit", "电梯失联", "Silent unit"),
     ("rule", "evidence_gap", "证据缺口", "Evidence gap"),
+    ("rule", "area_power", "区域停电", "Area power cut"),
+    ("rule", "blind_region", "全区失联", "Region out of sight"),
     ("transition", "fired", "开始告警", "Began to fire"),
     ("transition", "recorded_late", "补录", "Recorded late"),
     ("transition", "escalated", "升级", "Escalated"),

@@ -82,6 +82,7 @@ phrases! {
     told_try: "发送", "Sent";
     told_received: "已确认收到", "Received";
     told_escalation: "逾期上报", "Escalated to";
+    told_inhibited: "已由区域事件代为通知", "Not told, covered by";
     what: "事项", "What";
     when: "时间", "When";
     details: "详情", "Details";

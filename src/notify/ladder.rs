@@ -10,8 +10,9 @@ use crate::store::read::notify::{AlertFacts, Climber};
 
 use super::escalation::{self, Standing, Unless};
 use super::expected;
+use super::fresh;
 use super::letter;
-use super::plan::{self, Desk, NEVER, escalation_group};
+use super::plan::{Desk, NEVER, escalation_group};
 
 impl Desk<'_> {
     /// An alert began, or grew worse, at `since`: its deadlines count from there.
@@ -70,7 +71,7 @@ impl Desk<'_> {
     }
 
     fn escalate(&self, facts: &AlertFacts, receiver: &str, plan: &mut Plan) {
-        let id = plan::fresh_id('n', self.now);
+        let id = fresh::id('n', self.now);
         let group_key = escalation_group(&facts.id);
         let kind = NotificationKind::Escalation;
         let message =

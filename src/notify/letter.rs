@@ -1,5 +1,7 @@
 //! Makes messages: what is said of alerts, of deliveries given up, and the heartbeat. Pure.
 
+use reqwest::Url;
+
 use crate::domain::alert::TransitionKind;
 use crate::domain::notice::NotificationKind;
 use crate::domain::time::Timestamp;
@@ -39,7 +41,8 @@ pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&Aler
     let count = items.len();
     items.truncate(LISTED);
     let link = envelope.place.public_url.map(|url| format!("{url}/alerts?state=firing"));
-    Message { items, count, link, ..bare(envelope, kind) }
+    let (zh, en) = areas(changes);
+    Message { items, count, link, zh, en, ..bare(envelope, kind) }
 }
 
 /// The labels that routes, ladders and silences match.
@@ -54,6 +57,26 @@ pub fn labels(facts: &AlertFacts) -> Labels {
         owner: facts.owner.clone(),
         unit: facts.unit.clone(),
     }
+}
+
+/// How many units several area events are about, which the reader would have to add up; empty for other messages.
+fn areas(changes: &[(&AlertFacts, TransitionKind)]) -> (String, String) {
+    let areas = || changes.iter().map(|(facts, _)| *facts).filter(|facts| facts.is_area());
+    let (places, units) = (areas().count(), areas().map(|facts| facts.units).sum::<i64>());
+    if places == 0 {
+        return (String::new(), String::new());
+    }
+    (format!("共 {places} 处，{units} 台电梯"), format!("{units} units at {places} places in all"))
+}
+
+/// Where an item leads: the alert's page, or the list of the units at the place.
+fn link(facts: &AlertFacts, url: &str) -> Option<String> {
+    if !facts.is_area() {
+        return Some(format!("{url}/alerts/{}", facts.id));
+    }
+    let words = [("region", facts.region.as_str()), ("q", facts.site.as_str())];
+    let words = words.iter().filter(|(_, value)| !value.is_empty());
+    Url::parse_with_params(&format!("{url}/units"), words).ok().map(String::from)
 }
 
 /// What one alert is, as a message says it.
@@ -87,7 +110,7 @@ pub fn item(facts: &AlertFacts, change: TransitionKind, place: Place<'_>) -> Ite
         expected_zh: expected.zh,
         expected_en: expected.en,
         expected_by: expected.by.map(|at| at.0),
-        link: place.public_url.map(|url| format!("{url}/alerts/{}", facts.id)),
+        link: place.public_url.and_then(|url| link(facts, url)),
     }
 }
 

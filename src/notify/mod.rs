@@ -52,6 +52,10 @@ pub mod letter;
 
 pub mod quiet;
 
+pub mod fresh;
+
+pub mod area;
+
 pub mod plan;
 
 pub mod ladder;

@@ -8,8 +8,10 @@ use crate::domain::time::Timestamp;
 use crate::store::notify::{GroupMemory, GroupTold, MovedRow, NewDelivery, NewNotification, PendingRow, Plan};
 use crate::store::read::notify::{AlertFacts, GroupFile, Outbox};
 
+use super::area;
 use super::directory::Directory;
 use super::escalation::Ladder;
+use super::fresh;
 use super::group::{self, Group, Pending, Timing, Told};
 use super::letter::{self, Envelope, Place};
 use super::message::Message;
@@ -43,11 +45,16 @@ pub fn route(routes: &[Route], outbox: &Outbox, plan: &mut Plan) {
         plan.routed.push(row.id);
         let Some(facts) = outbox.facts.get(&row.alert) else { continue };
         let told = known.get(row.alert.as_str()).map_or(&[][..], Vec::as_slice);
-        let sequel = route::sequel(routes, &letter::labels(facts), told);
-        for (receiver, from, to) in sequel.moved {
-            plan.moved.push(MovedRow { receiver, alert: row.alert.clone(), from, to });
-        }
-        plan.pending.extend(sequel.hearings.into_iter().map(|hearing| PendingRow {
+        let hearings = if let Some(around) = outbox.around.get(&row.alert) {
+            area::hearings(routes, facts, around, told)
+        } else {
+            let sequel = route::sequel(routes, &letter::labels(facts), told);
+            for (receiver, from, to) in sequel.moved {
+                plan.moved.push(MovedRow { receiver, alert: row.alert.clone(), from, to });
+            }
+            sequel.hearings
+        };
+        plan.pending.extend(hearings.into_iter().map(|hearing| PendingRow {
             receiver: hearing.receiver,
             group_key: hearing.group_key,
             transition: row.transition,
@@ -158,7 +165,7 @@ impl Desk<'_> {
     fn needs_answer(&self, facts: Option<&AlertFacts>) -> bool {
         facts.is_some_and(|facts| {
             let quiet = self.quiet.silenced.contains_key(&facts.id) || self.quiet.answered.contains_key(&facts.id);
-            facts.state == "firing" && !quiet
+            facts.state == "firing" && !quiet && !facts.is_area()
         })
     }
 
@@ -173,13 +180,15 @@ impl Desk<'_> {
     ) {
         let named: Vec<(&AlertFacts, TransitionKind)> =
             changes.iter().filter_map(|(alert, change)| Some((facts.get(alert)?, *change))).collect();
-        let id = fresh_id('n', self.now);
+        let id = fresh::id('n', self.now);
         let message = letter::alerts(&self.envelope(&id, &file.receiver, &file.group_key), kind, &named);
         let alerts = named.iter().map(|(facts, _)| facts.id.clone()).collect();
         plan.notifications.push(self.post(kind, &message, alerts));
         for (alert, change) in changes {
             let firing = group::leaves_firing(*change);
-            if let Some(facts) = facts.get(alert).filter(|_| firing && kind == NotificationKind::Alerts) {
+            if let Some(facts) =
+                facts.get(alert).filter(|facts| firing && kind == NotificationKind::Alerts && !facts.is_area())
+            {
                 let since = file.pending.iter().filter(|row| row.alert == *alert).map(|row| row.created_at).max();
                 self.begin_ladder(facts, since.unwrap_or(self.now.0), plan);
             }
@@ -206,12 +215,12 @@ impl Desk<'_> {
             .map(|way| {
                 let refused = self.disabled.get(&(message.receiver.clone(), way.label.clone()));
                 let refused = refused.map(|said| format!("disabled: it said that it is no more ({said})"));
-                NewDelivery { id: fresh_id('d', self.now), sink: way.label.clone(), refused }
+                NewDelivery { id: fresh::id('d', self.now), sink: way.label.clone(), refused }
             })
             .collect();
         if deliveries.is_empty() {
             let refused = Some("the configuration has no way to this receiver".to_owned());
-            deliveries.push(NewDelivery { id: fresh_id('d', self.now), sink: "none".to_owned(), refused });
+            deliveries.push(NewDelivery { id: fresh::id('d', self.now), sink: "none".to_owned(), refused });
         }
         NewNotification {
             id: message.id.clone(),
@@ -223,12 +232,6 @@ impl Desk<'_> {
             deliveries,
         }
     }
-}
-
-/// Ascends with time; the rest is chance, so that nobody guesses it.
-#[must_use]
-pub fn fresh_id(prefix: char, now: Timestamp) -> String {
-    format!("{prefix}-{:012x}-{:016x}", now.0, fastrand::u64(..))
 }
 
 /// The route's times, as they were when the last of what waits was routed.

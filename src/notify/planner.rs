@@ -11,14 +11,17 @@ use crate::clock::Clock;
 use crate::domain::notice::NotificationKind;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::pipeline::action::{Action, Asked};
+use crate::store::areas::AreaRow;
 use crate::store::notify::{GroupMemory, GroupTold, Plan};
 use crate::store::read::notify::{AlertFacts, DeadRow, GroupFile};
 use crate::store::read::silences::{SilenceFilter, SilenceState};
 use crate::store::read::{ReadError, Reader};
 
+use super::area;
 use super::directory::Directory;
 use super::door::{self, Unanswered};
 use super::escalation::Ladder;
+use super::fresh;
 use super::letter::{self, Place};
 use super::plan::{self, Desk};
 use super::quiet::Quiet;
@@ -56,6 +59,8 @@ pub struct Policy {
     pub public_url: Option<String>,
     /// As in [`super::settings::Notify`].
     pub town_regions: Option<Vec<String>>,
+    /// When many units are one event.
+    pub areas: area::Settings,
     /// Who hears of deliveries given up.
     pub operator: Option<String>,
     /// Who is told every so many milliseconds that we live.
@@ -77,18 +82,22 @@ impl Planner {
     pub async fn plan(&self, now: Timestamp) -> Result<(Plan, Option<Timestamp>), ReadError> {
         let disabled = self.reader.disabled_sinks().await?;
         let disabled = disabled.into_iter().map(|(receiver, sink, said)| ((receiver, sink), said)).collect();
-        let outbox = self.reader.outbox(ROWS).await?;
         let mut plan = Plan::default();
+        let outbox = self.reader.outbox(ROWS).await?;
+        // After the outbox: what is in it may be part of an event that the same commit made.
+        let areas = self.areas(&mut plan, now).await?;
         let routes = &self.policy.routes;
         plan::route(routes, &outbox, &mut plan);
         // Rows that are left are looked at as soon as this plan is on disk.
-        let more = (outbox.rows.len() == ROWS as usize).then_some(now);
+        let more = outbox.rows.len() == ROWS as usize || plan.areas.iter().any(|change| change.tell.is_some());
+        let more = more.then_some(now);
         let mut facts = outbox.facts;
         let (groups, known) = self.groups(&plan, now).await?;
         facts.extend(known);
         let climbers = self.reader.climbers(now.0, ROWS).await?;
         facts.extend(climbers.iter().map(|climber| (climber.alert.id.clone(), climber.alert.clone())));
-        let quiet = self.quiet(&facts, now).await?;
+        let mut quiet = self.quiet(&facts, now).await?;
+        self.inhibit(&areas, &facts, &mut quiet, &mut plan, now).await?;
         let due = self.reader.next_look().await?.map(Timestamp).filter(|at| *at > now);
         let own = self.own_affairs().await?;
 
@@ -109,6 +118,45 @@ impl Planner {
         wakes.push(self.heartbeat(&desk, own.heartbeat_at, &mut plan));
         plan.skip_what_is_told();
         Ok((plan, wakes.into_iter().flatten().min()))
+    }
+
+    /// What becomes of area events, and all of them as they are then.
+    async fn areas(&self, plan: &mut Plan, now: Timestamp) -> Result<Vec<AreaRow>, ReadError> {
+        let settings = &self.policy.areas;
+        let facts = self.reader.area_facts((now - area::HORIZON).0, settings.blind.units).await?;
+        plan.areas = area::changes(settings, &facts, now);
+        Ok(area::after(facts.known, &plan.areas))
+    }
+
+    /// Which alerts are not told now because an area event says it of all of them.
+    async fn inhibit(
+        &self,
+        areas: &[AreaRow],
+        facts: &HashMap<String, AlertFacts>,
+        quiet: &mut Quiet,
+        plan: &mut Plan,
+        now: Timestamp,
+    ) -> Result<(), ReadError> {
+        let mut inhibited = Vec::new();
+        let places = area::by_place(areas);
+        for facts in facts.values() {
+            let here = area::at(&places, facts);
+            let stands = here.filter_map(|area| Some((area, area::stands_for(area, facts, now)?)));
+            for (area, until) in stands {
+                quiet.hold(&facts.id, until);
+                inhibited.push((facts.id.clone(), area.id.clone()));
+            }
+            if let Some(until) = area::settles_at(&self.policy.areas, facts).filter(|at| *at > now) {
+                quiet.hold(&facts.id, until);
+            }
+        }
+        if !inhibited.is_empty() {
+            let ids: Vec<String> = inhibited.iter().map(|(alert, _)| alert.clone()).collect();
+            let recorded = self.reader.inhibitions(&ids).await?;
+            inhibited.retain(|pair| !recorded.contains(pair));
+            plan.inhibited = inhibited;
+        }
+        Ok(())
     }
 
     /// What people said of these alerts.
@@ -177,7 +225,7 @@ impl Planner {
         if let Some(next) = last.map(|last| last + DEAD_INTERVAL).filter(|next| *next > desk.now) {
             return Some(next);
         }
-        let id = plan::fresh_id('n', desk.now);
+        let id = fresh::id('n', desk.now);
         let message = letter::dead(&desk.envelope(&id, operator, DEAD_GROUP), &about);
         plan.notifications.push(desk.post(NotificationKind::Operator, &message, Vec::new()));
         plan.groups.push(told_at(operator, DEAD_GROUP, DEAD_INTERVAL, desk.now));
@@ -190,7 +238,7 @@ impl Planner {
         if let Some(next) = last.map(|last| last + *every).filter(|next| *next > desk.now) {
             return Some(next);
         }
-        let id = plan::fresh_id('n', desk.now);
+        let id = fresh::id('n', desk.now);
         let message = letter::heartbeat(&desk.envelope(&id, receiver, HEARTBEAT_GROUP));
         plan.notifications.push(desk.post(NotificationKind::Heartbeat, &message, Vec::new()));
         plan.groups.push(told_at(receiver, HEARTBEAT_GROUP, *every, desk.now));

@@ -14,7 +14,7 @@ use super::silence::Silence;
 /// What people wish not to hear of, by alert.
 #[derive(Debug, Clone, Default)]
 pub struct Quiet {
-    /// Silenced, until then.
+    /// Silenced, or held back by an area event, until then.
     pub silenced: HashMap<String, Timestamp>,
     /// Somebody has it in hand, until then, or without an end.
     pub answered: HashMap<String, Option<Timestamp>>,
@@ -48,6 +48,12 @@ impl Quiet {
             }
         }
         quiet
+    }
+
+    /// Holds an alert back until then, for another reason than a person's wish.
+    pub fn hold(&mut self, alert: &str, until: Timestamp) {
+        let known = self.silenced.entry(alert.to_owned()).or_insert(until);
+        *known = until.max(*known);
     }
 
     /// When what people said of this alert ceases to count by itself.

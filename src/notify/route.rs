@@ -158,7 +158,7 @@ pub enum Verdict<'a> {
 }
 
 /// The rule whose alerts are never folded: people are inside.
-const NEVER_FOLDED: &str = "entrapment";
+pub const NEVER_FOLDED: &str = "entrapment";
 
 /// Who hears of an alert with these labels, each receiver once; nobody where no route matches.
 #[must_use]

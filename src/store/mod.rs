@@ -26,6 +26,8 @@ pub mod answers;
 
 pub mod silences;
 
+pub mod areas;
+
 pub mod refused;
 
 pub mod live;

@@ -6,6 +6,7 @@ use crate::domain::notice::{AttemptOutcome, DeliveryState, NotificationKind};
 use crate::domain::time::Timestamp;
 
 use super::Change;
+use super::areas::AreaChange;
 use super::error::StoreError;
 use super::words::to_json;
 
@@ -27,6 +28,10 @@ pub struct Plan {
     pub ladders: Vec<LadderRow>,
     /// Alerts whose ladders are over.
     pub ladders_over: Vec<String>,
+    /// Area events that begin, grow or end.
+    pub areas: Vec<AreaChange>,
+    /// Alerts for which an area event stands: (alert, area event).
+    pub inhibited: Vec<(String, String)>,
     /// Deliveries given up of which the operator has been told, or is not to be.
     pub dead_told: Vec<String>,
 }
@@ -172,6 +177,8 @@ impl Change<'_> {
             self.add_notification(notification, now).await?;
         }
         self.climb(plan, now).await?;
+        self.put_areas(&plan.areas, now).await?;
+        self.put_inhibitions(&plan.inhibited, now).await?;
         if !plan.dead_told.is_empty() {
             let mark = "update delivery set dead_told = 1 where id in (select value from json_each($1))";
             sqlx::query(mark).bind(to_json(&plan.dead_told)).execute(&mut *self.transaction).await?;

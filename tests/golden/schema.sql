@@ -39,6 +39,20 @@ CREATE TABLE answer (
     transition integer not null          -- the alert's newest transition that whoever answered knew of; 0 for none
 );
 
+CREATE TABLE area_event (
+    id text primary key,                 -- x-, then time-ordered
+    kind text not null,                  -- src/domain/notice.rs
+    region text not null,
+    site text not null,                  -- '' where the region is meant
+    severity text not null,
+    starts_at integer not null,
+    ends_at integer,
+    units integer not null,              -- how many it has reached
+    basis text not null,
+    summary_zh text not null,
+    summary_en text not null
+) without rowid;
+
 CREATE TABLE attempt (
     id integer primary key,
     delivery text not null,
@@ -127,6 +141,13 @@ CREATE TABLE hazard (
     ts integer not null,
     received_at integer not null,
     unique (publisher, report_id)
+) without rowid;
+
+CREATE TABLE inhibition (
+    alert text not null,
+    area text not null,
+    at integer not null,
+    primary key (alert, area)
 ) without rowid;
 
 CREATE TABLE ladder (
@@ -306,6 +327,10 @@ CREATE INDEX alert_unit on alert (unit, rule, starts_at) where state <> 'withdra
 
 CREATE INDEX answer_alert on answer (alert, id);
 
+CREATE INDEX area_event_ends on area_event (ends_at);
+
+CREATE INDEX area_event_open on area_event (region, site, kind) where ends_at is null;
+
 CREATE INDEX attempt_delivery on attempt (delivery, id);
 
 CREATE INDEX delivery_dead on delivery (id) where state = 'dead';
@@ -319,6 +344,8 @@ CREATE INDEX delivery_untold on delivery (id) where state = 'dead' and dead_told
 CREATE INDEX event_lasting on event (unit, at) where
     type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')
     or code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal');
+
+CREATE INDEX event_mains on event (at, unit, type) where type in ('mains_off', 'mains_on');
 
 CREATE UNIQUE INDEX event_sequence on event (unit, boot, seq) where seq is not null;
 

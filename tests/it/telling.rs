@@ -4,6 +4,8 @@ mod receivers;
 
 mod escalated;
 
+mod storms;
+
 mod quiet;
 
 use std::collections::HashMap;

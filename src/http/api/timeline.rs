@@ -60,6 +60,14 @@ pub enum WhatWire {
     Answer { kind: String, by: String, note: String },
     /// A deadline passed, and the next in the ladder was told.
     Escalation { step: i64, receiver: String, why: String },
+    /// It was not told, because an area event stood for it.
+    Inhibited {
+        area: String,
+        /// area_power or blind_region.
+        kind: String,
+        /// Empty where the whole region is meant.
+        site: String,
+    },
 }
 
 impl From<Entry> for EntryWire {
@@ -79,6 +87,7 @@ impl From<Entry> for EntryWire {
             },
             What::Received { delivery, by } => WhatWire::Received { delivery, by },
             What::Answer { kind, by, note } => WhatWire::Answer { kind, by, note },
+            What::Inhibited { area, kind, site } => WhatWire::Inhibited { area, kind, site },
             What::Escalation { step, receiver, why } => WhatWire::Escalation { step, receiver, why },
         };
         Self { at: time(entry.at), what }

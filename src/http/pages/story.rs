@@ -39,6 +39,9 @@ impl StoryView {
             }
             What::Received { by, .. } => (t.told_received.to_owned(), by),
             What::Answer { kind, by, note } => (language.word("answer", &kind), format!("{by} {note}")),
+            What::Inhibited { kind, site, .. } => {
+                (t.told_inhibited.to_owned(), format!("{} {site}", language.word("rule", &kind)))
+            }
             What::Escalation { receiver, why, .. } => (t.told_escalation.to_owned(), format!("{receiver} {why}")),
         };
         Self { what, details, at: Moment::of(entry.at, desk) }

@@ -114,6 +114,10 @@ impl Board {
     }
 
     fn topic_of(&self, item: &Item) -> String {
+        if item.unit.is_empty() {
+            // An area event: of a place, and of no unit and no firm.
+            return format!("{}/_area/{}", self.prefix, level(format!("{} {}", item.region, item.site).trim_end()));
+        }
         format!("{}/{}/{}", self.prefix, level(&item.maintainer), level(&item.unit))
     }
 }

@@ -139,3 +139,29 @@ create table ladder (
     due_at integer                       -- null: only another transition or answer can make a step due
 ) without rowid;
 create index ladder_due on ladder (due_at) where due_at is not null;
+
+-- What holds of many units at once: a site without mains, a region that is silent. Derived from facts alone.
+create table area_event (
+    id text primary key,                 -- x-, then time-ordered
+    kind text not null,                  -- src/domain/notice.rs
+    region text not null,
+    site text not null,                  -- '' where the region is meant
+    severity text not null,
+    starts_at integer not null,
+    ends_at integer,
+    units integer not null,              -- how many it has reached
+    basis text not null,
+    summary_zh text not null,
+    summary_en text not null
+) without rowid;
+create index area_event_ends on area_event (ends_at);
+create index area_event_open on area_event (region, site, kind) where ends_at is null;
+create index event_mains on event (at, unit, type) where type in ('mains_off', 'mains_on');
+
+-- Alerts that were not told, or not at once, because an area event says it of all of them.
+create table inhibition (
+    alert text not null,
+    area text not null,
+    at integer not null,
+    primary key (alert, area)
+) without rowid;

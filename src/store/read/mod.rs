@@ -8,6 +8,8 @@ pub mod received;
 
 pub mod silences;
 
+pub mod areas;
+
 pub mod city;
 
 pub mod deliveries;

@@ -27,6 +27,16 @@ pub struct AlertFacts {
     pub address: String,
     pub owner: String,
     pub maintainer: String,
+    /// How many units it is about: 1, unless it is an area event.
+    pub units: i64,
+}
+
+impl AlertFacts {
+    /// Whether it is an area event, and no alert of one unit.
+    #[must_use]
+    pub fn is_area(&self) -> bool {
+        self.unit.is_empty()
+    }
 }
 
 /// A transition in the outbox.
@@ -105,12 +115,18 @@ pub struct Outbox {
     pub facts: HashMap<String, AlertFacts>,
     /// Who knows of these alerts as firing.
     pub known: Vec<KnownRow>,
+    /// (maintainer, owner) of the units where an area event is, by its id.
+    pub around: HashMap<String, Vec<(String, String)>>,
 }
 
+/// An area event is told like an alert, of a place in place of a unit.
 const FACTS: &str = "select a.id, a.rule, a.severity, a.state, a.starts_at, a.ends_at, a.basis, a.summary_zh, \
      a.summary_en, a.unit, coalesce(u.region, '') as region, coalesce(u.site, '') as site, \
-     coalesce(u.address, '') as address, coalesce(u.owner, '') as owner, coalesce(u.maintainer, '') as maintainer \
-     from json_each($1) j join alert a on a.id = j.value left join unit u on u.id = a.unit";
+     coalesce(u.address, '') as address, coalesce(u.owner, '') as owner, coalesce(u.maintainer, '') as maintainer, \
+     1 as units from json_each($1) j join alert a on a.id = j.value left join unit u on u.id = a.unit \
+     union all select e.id, e.kind, e.severity, iif(e.ends_at is null, 'firing', 'resolved'), e.starts_at, e.ends_at, \
+     e.basis, e.summary_zh, e.summary_en, '', e.region, e.site, '', '', '', e.units \
+     from json_each($1) j join area_event e on e.id = j.value";
 
 impl Reader {
     /// The outbox's oldest rows, what is known of their alerts, and who knows of them.
@@ -128,8 +144,9 @@ impl Reader {
              join told_group g on g.receiver = t.receiver and g.group_key = t.group_key \
              where t.alert in (select value from json_each($1))";
         let known = sqlx::query_as(known).bind(to_json(&ids)).fetch_all(&mut *tx).await?;
+        let around = around(tx, &ids).await?;
         let facts = facts(tx, ids).await?;
-        Ok(Outbox { rows, facts, known })
+        Ok(Outbox { rows, facts, known, around })
     }
 
     /// The groups that `keys` name, those in which something waits, and those that are due, with their alerts.
@@ -149,10 +166,7 @@ impl Reader {
              select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each($2))";
         let keys: Vec<(String, String)> =
             sqlx::query_as(find).bind(now).bind(to_json(keys)).fetch_all(&mut *tx).await?;
-        let mut groups = Vec::with_capacity(keys.len());
-        for (receiver, group_key) in keys {
-            groups.push(group(tx, receiver, group_key).await?);
-        }
+        let groups = files(tx, keys).await?;
         let mut ids: Vec<&str> = Vec::new();
         for group in &groups {
             ids.extend(group.pending.iter().map(|row| row.alert.as_str()));
@@ -254,33 +268,46 @@ impl Reader {
     pub async fn firing_for(&self, receiver: &str) -> Result<Vec<AlertFacts>, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
-        let find = "select distinct t.alert from told_alert t join alert a on a.id = t.alert \
-             where t.receiver = $1 and a.state = 'firing' order by t.alert";
+        let find = "select distinct t.alert from told_alert t left join alert a on a.id = t.alert \
+             left join area_event e on e.id = t.alert where t.receiver = $1 \
+             and (a.state = 'firing' or (e.id is not null and e.ends_at is null)) order by t.alert";
         let ids: Vec<String> = sqlx::query_scalar(find).bind(receiver).fetch_all(&mut *tx).await?;
         let facts = facts(tx, ids.iter().map(String::as_str).collect()).await?;
         Ok(ids.iter().filter_map(|id| facts.get(id).cloned()).collect())
     }
 }
 
-async fn group(tx: &mut SqliteConnection, receiver: String, group_key: String) -> Result<GroupFile, ReadError> {
-    let told =
-        "select notified_at, interval_ms, repeat_ms, due_at from told_group where receiver = $1 and group_key = $2";
-    let told: Option<(i64, i64, i64, Option<i64>)> =
-        sqlx::query_as(told).bind(&receiver).bind(&group_key).fetch_optional(&mut *tx).await?;
-    let pending = "select receiver, group_key, transition, alert, kind, created_at, wait_ms, interval_ms, repeat_ms \
-         from pending where receiver = $1 and group_key = $2 order by transition";
-    let pending = sqlx::query_as(pending).bind(&receiver).bind(&group_key).fetch_all(&mut *tx).await?;
-    let members = "select alert, told_at from told_alert where receiver = $1 and group_key = $2 order by alert";
-    let members = sqlx::query_as(members).bind(&receiver).bind(&group_key).fetch_all(&mut *tx).await?;
-    Ok(GroupFile {
-        receiver,
-        group_key,
-        notified_at: told.map(|(at, ..)| at),
-        timing: told.map(|(_, interval, repeat, _)| (interval, repeat)),
-        due_at: told.and_then(|(.., due)| due),
-        pending,
-        members,
-    })
+/// What is kept of these groups, in three questions however many they are: in a storm they are thousands.
+async fn files(tx: &mut SqliteConnection, keys: Vec<(String, String)>) -> Result<Vec<GroupFile>, ReadError> {
+    let names = to_json(&keys);
+    let places: HashMap<(String, String), usize> = keys.iter().cloned().zip(0..).collect();
+    let file = |(receiver, group_key)| GroupFile { receiver, group_key, ..GroupFile::default() };
+    let mut files: Vec<GroupFile> = keys.into_iter().map(file).collect();
+    let told = "select t.receiver, t.group_key, notified_at, interval_ms, repeat_ms, due_at from json_each($1) k \
+         join told_group t on t.receiver = k.value ->> 0 and t.group_key = k.value ->> 1";
+    let told: Vec<(String, String, i64, i64, i64, Option<i64>)> =
+        sqlx::query_as(told).bind(&names).fetch_all(&mut *tx).await?;
+    for (receiver, group_key, notified_at, interval, repeat, due_at) in told {
+        let Some(place) = places.get(&(receiver, group_key)) else { continue };
+        let file = &mut files[*place];
+        (file.notified_at, file.timing, file.due_at) = (Some(notified_at), Some((interval, repeat)), due_at);
+    }
+    let pending = "select p.receiver, p.group_key, transition, alert, kind, created_at, wait_ms, interval_ms, repeat_ms \
+         from json_each($1) k join pending p on p.receiver = k.value ->> 0 and p.group_key = k.value ->> 1 \
+         order by transition";
+    let pending: Vec<PendingRow> = sqlx::query_as(pending).bind(&names).fetch_all(&mut *tx).await?;
+    for row in pending {
+        let Some(place) = places.get(&(row.receiver.clone(), row.group_key.clone())) else { continue };
+        files[*place].pending.push(row);
+    }
+    let members = "select t.receiver, t.group_key, alert, told_at from json_each($1) k \
+         join told_alert t on t.receiver = k.value ->> 0 and t.group_key = k.value ->> 1 order by alert";
+    let members: Vec<(String, String, String, i64)> = sqlx::query_as(members).bind(&names).fetch_all(&mut *tx).await?;
+    for (receiver, group_key, alert, told_at) in members {
+        let Some(place) = places.get(&(receiver, group_key)) else { continue };
+        files[*place].members.push(MemberRow { alert, told_at });
+    }
+    Ok(files)
 }
 
 async fn facts(tx: &mut SqliteConnection, mut ids: Vec<&str>) -> Result<HashMap<String, AlertFacts>, ReadError> {
@@ -288,4 +315,15 @@ async fn facts(tx: &mut SqliteConnection, mut ids: Vec<&str>) -> Result<HashMap<
     ids.dedup();
     let rows: Vec<AlertFacts> = sqlx::query_as(FACTS).bind(to_json(&ids)).fetch_all(tx).await?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+async fn around(tx: &mut SqliteConnection, ids: &[&str]) -> Result<HashMap<String, Vec<(String, String)>>, ReadError> {
+    let find = "select distinct e.id, u.maintainer, u.owner from json_each($1) j join area_event e on e.id = j.value \
+         join unit u on u.region = e.region and (e.site = '' or u.site = e.site) order by 1, 2, 3";
+    let rows: Vec<(String, String, String)> = sqlx::query_as(find).bind(to_json(&ids)).fetch_all(tx).await?;
+    let mut around: HashMap<String, Vec<(String, String)>> = HashMap::new();
+    for (area, maintainer, owner) in rows {
+        around.entry(area).or_default().push((maintainer, owner));
+    }
+    Ok(around)
 }

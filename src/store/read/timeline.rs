@@ -49,6 +49,12 @@ pub enum What {
         receiver: String,
         why: String,
     },
+    /// It was not told, because an area event stood for it.
+    Inhibited {
+        area: String,
+        kind: String,
+        site: String,
+    },
 }
 
 /// One try to send.
@@ -91,7 +97,7 @@ impl What {
         match self {
             Self::Event { .. } => 0,
             Self::Transition { .. } => 1,
-            Self::Escalation { .. } => 2,
+            Self::Escalation { .. } | Self::Inhibited { .. } => 2,
             Self::Notification { .. } => 3,
             Self::Attempt(_) => 4,
             Self::Received { .. } => 5,
@@ -117,6 +123,10 @@ async fn told(tx: &mut SqliteConnection, alert: &str) -> Result<Vec<Entry>, Read
          join notification n on n.id = na.notification where na.alert = $1 order by n.id limit $2";
     let notifications: Vec<(i64, String, String, String)> =
         sqlx::query_as(notifications).bind(alert).bind(limit()).fetch_all(&mut *tx).await?;
+    let inhibited = "select i.at, e.id, e.kind, e.site from inhibition i join area_event e on e.id = i.area \
+         where i.alert = $1 order by e.id";
+    let inhibited: Vec<(i64, String, String, String)> =
+        sqlx::query_as(inhibited).bind(alert).fetch_all(&mut *tx).await?;
     let attempts = "select t.at, t.delivery, d.receiver, d.sink, t.outcome, t.status, t.detail, t.duration_ms \
          from notification_alert na join delivery d on d.notification = na.notification \
          join attempt t on t.delivery = d.id where na.alert = $1 order by t.id limit $2";
@@ -127,6 +137,8 @@ async fn told(tx: &mut SqliteConnection, alert: &str) -> Result<Vec<Entry>, Read
     let received: Vec<(i64, String, String)> = sqlx::query_as(received).bind(alert).fetch_all(&mut *tx).await?;
     let notification = |(at, id, kind, receiver)| Entry { at, what: What::Notification { id, kind, receiver } };
     let mut entries: Vec<Entry> = notifications.into_iter().map(notification).collect();
+    let stood_for = |(at, area, kind, site)| Entry { at, what: What::Inhibited { area, kind, site } };
+    entries.extend(inhibited.into_iter().map(stood_for));
     entries.extend(attempts.into_iter().map(|row| Entry { at: row.at, what: What::Attempt(row) }));
     entries.extend(received.into_iter().map(|(at, delivery, by)| Entry { at, what: What::Received { delivery, by } }));
     Ok(entries)
