@@ -5,8 +5,8 @@ use crate::app::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::notify::directory::Directory;
 use crate::notify::fill::Values;
+use crate::notify::fresh;
 use crate::notify::letter::{self, Envelope, Place};
-use crate::notify::plan;
 use crate::notify::sending::LONGEST;
 use crate::notify::sink::{Answer, Parcel};
 
@@ -42,12 +42,12 @@ pub async fn sent(settings: &Settings, name: &str, now: Timestamp) -> Vec<Findin
         let says = format!("the configuration has none of this name; it has: {}", known.join(", "));
         return vec![Finding::new(Verdict::Failed, &about, says)];
     };
-    let id = plan::fresh_id('n', now);
+    let id = fresh::id('n', now);
     let place = Place { public_url: settings.notify.notify.public_url.as_deref(), towns: None };
     let message = letter::test(&Envelope { id: &id, receiver: name, group: "test", now, place });
     let mut findings = Vec::new();
     for way in &receiver.ways {
-        let key = plan::fresh_id('d', now);
+        let key = fresh::id('d', now);
         let text = (receiver.wording)(&message, &key);
         let parcel = Parcel { key: &key, attempt: 1, message: &message, text: &text, now };
         let answer = tokio::time::timeout(LONGEST, way.sink.send(parcel)).await;
