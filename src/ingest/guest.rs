@@ -17,7 +17,8 @@ use super::connection::{ConnectionSettingsError, SessionSettings, ack_options, r
 /// The longest wait for one answer of the broker.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Packets between the connection and its reader; when it is full, the guest stops reading.
+/// Packets between the connection and its reader, and what is to be published; when the first is full, the guest stops
+/// reading.
 const ROOM: usize = 4_096;
 
 /// Seconds after which the broker may forget a guest's session, should we be killed before we remove it.
@@ -269,6 +270,10 @@ fn options(settings: &SessionSettings, login: Login, name: &str) -> Result<MqttO
         Login::Acks => ack_options(settings)?,
     };
     options.set_client_id(name.to_owned());
+    if login == Login::Acks {
+        // A guest publishes more at once than the daemon does.
+        options.set_request_channel_capacity(ROOM);
+    }
     Ok(options)
 }
 
