@@ -20,7 +20,7 @@ pub const MIB: u64 = 1024 * 1024;
 pub const LOG: u64 = 64 * MIB;
 
 /// What SQLite keeps of the file in memory: it fills as the file grows, up to what the store asks for.
-const PAGES: u64 = 32 * MIB;
+const PAGES: u64 = 16 * MIB;
 
 /// What the allocator and the month's own telling may move up and down.
 const SLACK: u64 = 8 * MIB;
