@@ -15,8 +15,8 @@ use crate::domain::time::{DAY, Timestamp};
 use crate::store::history::Wanted;
 use crate::store::numbering::NumberingKey;
 
-/// Facts and alerts that are kept of all units together: some 300 bytes each, so 20 MB. A city of 8,000 has some
-/// 50,000 in 92 days, by the rates of docs/SOURCES.md.
+/// Facts and alerts that are kept of all units together, each unit counting as one more. Our choice: all of a city of 8,000
+/// lifts with 130 faults a day (docs/PERFORMANCE.md) for 92 days, three times over.
 const CAPACITY: usize = 65_536;
 
 /// How much further back than needed a past may reach before it is loaded anew, so that it does not grow for ever.
