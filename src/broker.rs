@@ -1,5 +1,7 @@
 //! Where a broker is, and how the line to it stands. Names no MQTT library, so that every floor may read it.
 
+pub mod tls;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 

@@ -43,13 +43,10 @@ impl Telling {
         if settings.notify.routes.is_empty() {
             tracing::warn!("no [[route]] is configured: alerts are shown, and nobody is told");
         }
+        let policy = policy(settings);
         let posted = Arc::new(Bell::new());
         let planner = PlannerTask {
-            planner: Planner {
-                reader: self.reader.clone(),
-                directory: Arc::clone(&directory),
-                policy: policy(settings),
-            },
+            planner: Planner { reader: self.reader.clone(), directory: Arc::clone(&directory), policy: policy.clone() },
             clock: Arc::clone(&self.clock),
             door: self.door.clone(),
             changed: self.changed,
@@ -60,7 +57,7 @@ impl Telling {
         let refresher = Refresher {
             reader: self.reader.clone(),
             directory: Arc::clone(&directory),
-            policy: policy(settings),
+            policy,
             clock: Arc::clone(&self.clock),
             shutdown: self.stopping.clone(),
         };

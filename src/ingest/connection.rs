@@ -6,11 +6,10 @@ use std::time::Duration;
 use rumqttc::{
     AckMode, BrokerSessionResumePolicy, IncomingPacketSizeLimit, MqttOptions, SessionMode, TlsConfiguration, Transport,
 };
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::resume::NothingInFlight;
 use crate::broker::BrokerUrl;
+use crate::broker::tls::{self, TlsFileError};
 use crate::domain::id::RegionCode;
 
 /// The largest packet that the session takes. Far above the 64 KiB of a good payload, because a client that refuses a
@@ -86,10 +85,10 @@ impl SessionSettings {
 /// Why a session cannot even be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionSettingsError {
-    #[error("{key} {}: {source}", path.display())]
-    Unreadable { key: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("{key} {}: {problem}", path.display())]
-    BadPem { key: &'static str, path: PathBuf, problem: String },
+    #[error("password_file {} cannot be read: {source}", path.display())]
+    Password { path: PathBuf, source: std::io::Error },
+    #[error("{} {_0}", _0.key())]
+    TlsFile(#[from] TlsFileError),
     #[error("cert_file and key_file belong together: give both or neither")]
     HalfClientCertificate,
     #[error("password_file without username")]
@@ -107,8 +106,10 @@ impl ConnectionSettingsError {
     #[must_use]
     pub fn at_key(&self) -> (&'static str, String) {
         match self {
-            Self::Unreadable { key, path, source } => (key, format!("{} cannot be read: {source}", path.display())),
-            Self::BadPem { key, path, problem } => (key, format!("{}: {problem}", path.display())),
+            Self::Password { path, source } => {
+                ("password_file", format!("{} cannot be read: {source}", path.display()))
+            }
+            Self::TlsFile(error) => (error.key(), error.to_string()),
             Self::HalfClientCertificate => ("cert_file", self.to_string()),
             Self::PasswordWithoutUser => ("password_file", self.to_string()),
             Self::TlsFilesWithoutTls => ("broker", self.to_string()),
@@ -204,7 +205,8 @@ fn common_options(
 
 /// The file's bytes without one trailing line end, as editors leave it.
 fn read_password(file: &Path) -> Result<Vec<u8>, ConnectionSettingsError> {
-    let mut secret = read("password_file", file)?;
+    let mut secret =
+        std::fs::read(file).map_err(|source| ConnectionSettingsError::Password { path: file.to_owned(), source })?;
     if secret.last() == Some(&b'\n') {
         secret.pop();
         if secret.last() == Some(&b'\r') {
@@ -214,49 +216,18 @@ fn read_password(file: &Path) -> Result<Vec<u8>, ConnectionSettingsError> {
     Ok(secret)
 }
 
-/// Parsed here rather than at each connection, so that a bad file is told at start and by its name.
 fn tls_configuration(settings: &SessionSettings) -> Result<TlsConfiguration, ConnectionSettingsError> {
-    let Some(ca_file) = &settings.ca_file else {
-        if settings.cert_file.is_some() || settings.key_file.is_some() {
-            return Err(ConnectionSettingsError::ClientCertificateWithoutCa);
-        }
-        return TlsConfiguration::try_default_rustls()
-            .map_err(|error| ConnectionSettingsError::SystemRoots(error.to_string()));
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in certificates("ca_file", ca_file)? {
-        roots.add(certificate).map_err(|error| bad_pem("ca_file", ca_file, &error))?;
-    }
-    let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
-    let config = match (&settings.cert_file, &settings.key_file) {
-        (None, None) => builder.with_no_client_auth(),
-        (Some(cert), Some(key_file)) => {
-            let chain = certificates("cert_file", cert)?;
-            let key = PrivateKeyDer::from_pem_slice(&read("key_file", key_file)?)
-                .map_err(|error| bad_pem("key_file", key_file, &error))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| bad_pem("key_file", key_file, &error))?
-        }
+    let own = match (&settings.cert_file, &settings.key_file) {
+        (None, None) => None,
+        (Some(cert_file), Some(key_file)) => Some((&**cert_file, &**key_file)),
         _ => return Err(ConnectionSettingsError::HalfClientCertificate),
     };
-    Ok(TlsConfiguration::from(config))
-}
-
-fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectionSettingsError> {
-    let pem = read(key, file)?;
-    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    let found = found.map_err(|error| bad_pem(key, file, &error))?;
-    if found.is_empty() {
-        return Err(bad_pem(key, file, &"no PEM certificate in it"));
+    match &settings.ca_file {
+        Some(ca_file) => Ok(TlsConfiguration::from(tls::client(ca_file, own)?)),
+        None if own.is_some() => Err(ConnectionSettingsError::ClientCertificateWithoutCa),
+        None => TlsConfiguration::try_default_rustls()
+            .map_err(|error| ConnectionSettingsError::SystemRoots(error.to_string())),
     }
-    Ok(found)
-}
-
-fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, ConnectionSettingsError> {
-    std::fs::read(file).map_err(|source| ConnectionSettingsError::Unreadable { key, path: file.to_owned(), source })
-}
-
-fn bad_pem(key: &'static str, file: &Path, problem: &dyn std::fmt::Display) -> ConnectionSettingsError {
-    ConnectionSettingsError::BadPem { key, path: file.to_owned(), problem: problem.to_string() }
 }
 
 #[cfg(test)]

@@ -9,15 +9,13 @@ use rumqttc::{
     AsyncClient, Event, EventLoop, Incoming, IncomingPacketSizeLimit, MqttOptions, PublishNotice, PublishNoticeError,
     PublishOptions, PublishProperties, SessionMode, TlsConfiguration, Transport,
 };
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::board::{Board, Due, EXPIRES};
-use crate::broker::BrokerUrl;
+use crate::broker::{BrokerUrl, tls};
 use crate::domain::time::Timestamp;
 use crate::notify::fill::{self, Values};
 use crate::notify::message::Item;
@@ -153,33 +151,10 @@ impl Settings {
             return TlsConfiguration::try_default_rustls()
                 .map_err(|error| SinkError::new("ca_file", error.to_string()));
         };
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in certificates("ca_file", ca_file)? {
-            roots.add(certificate).map_err(|error| bad("ca_file", ca_file, &error))?;
-        }
-        let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
-        let config = match (&self.cert_file, &self.key_file) {
-            (Some(cert), Some(key)) => {
-                let pem = std::fs::read(key).map_err(|error| bad("key_file", key, &error))?;
-                let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| bad("key_file", key, &error))?;
-                let chain = certificates("cert_file", cert)?;
-                builder.with_client_auth_cert(chain, secret).map_err(|error| bad("key_file", key, &error))?
-            }
-            _ => builder.with_no_client_auth(),
-        };
+        let own = self.cert_file.as_deref().zip(self.key_file.as_deref());
+        let config = tls::client(ca_file, own).map_err(|error| SinkError::new(error.key(), error.to_string()))?;
         Ok(TlsConfiguration::from(config))
     }
-}
-
-fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, SinkError> {
-    let pem = std::fs::read(file).map_err(|error| bad(key, file, &error))?;
-    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    let found = found.map_err(|error| bad(key, file, &error))?;
-    if found.is_empty() { Err(bad(key, file, &"no PEM certificate in it")) } else { Ok(found) }
-}
-
-fn bad(key: &'static str, file: &Path, problem: &dyn std::fmt::Display) -> SinkError {
-    SinkError::new(key, format!("{}: {problem}", file.display()))
 }
 
 /// The connection, made and kept by a task.
