@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::calendar::Calendar;
 use super::vitals::Vitals;
 use crate::clock::Clock;
+use crate::ledger::checkpoint::PublicKey;
 use crate::metrics::Metrics;
 use crate::notify::received::Key;
 use crate::pipeline::action::Asked;
@@ -26,6 +27,8 @@ pub struct Http {
     /// Firing alerts that get a series of their own in /metrics (1,000 by default).
     pub firing_series: u32,
     pub answering: Answering,
+    /// By which checkpoints of the ledger are checked; `None` where nothing is signed.
+    pub ledger_key: Option<PublicKey>,
 }
 
 /// How people's answers are taken.
