@@ -88,6 +88,7 @@ pub async fn city(port: u16) -> City {
         calendar: Calendar { zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(8)), over_age_years: 15 },
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
+        ledger_key: None,
         answering: Answering { ack_timeout: Some(8 * HOUR), links: Some(key()) },
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
