@@ -2,5 +2,6 @@
 
 mod chronicle;
 mod edits;
+mod independent;
 mod package;
 mod signing;
