@@ -144,7 +144,7 @@ pub async fn run(
         shutdown: stopping.clone(),
     };
     let mut writing = tokio::spawn(writer.run());
-    let sending = telling.start(&settings);
+    let sending = telling.start(&settings, &links);
     tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
     let http = door(&settings, reader.clone(), metrics, (&links, &status), clock, actions);
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));

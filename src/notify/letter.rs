@@ -3,9 +3,10 @@
 use reqwest::Url;
 
 use crate::domain::alert::TransitionKind;
-use crate::domain::notice::NotificationKind;
+use crate::domain::notice::{NotificationKind, TroubleKind};
 use crate::domain::time::Timestamp;
 use crate::store::read::notify::{AlertFacts, DeadRow};
+use crate::store::read::troubles::TroubleRow;
 
 use super::expected::{self, Case};
 use super::matcher::Labels;
@@ -131,6 +132,57 @@ pub fn dead(envelope: &Envelope<'_>, rows: &[DeadRow]) -> Message {
         en: format!("{} messages could not be delivered and were given up: {named}", rows.len()),
         ..bare(envelope, NotificationKind::Operator)
     }
+}
+
+/// To the operator: who speaks for others' units, or whose client id is taken.
+#[must_use]
+pub fn trouble(envelope: &Envelope<'_>, kind: TroubleKind, rows: &[&TroubleRow]) -> Message {
+    let named = || rows.iter().take(NAMED);
+    let units = |row: &TroubleRow| row.units.clone().unwrap_or_default();
+    let (zh, en) = match kind {
+        TroubleKind::ForeignUnit => {
+            let zh = named().map(|row| {
+                let (units, unit) = units(row);
+                format!("{}（{} 条消息，{units} 台电梯，如 {unit}）", row.subject, row.times)
+            });
+            let en = named().map(|row| {
+                let (units, unit) = units(row);
+                format!("{} ({} messages, {units} units such as {unit})", row.subject, row.times)
+            });
+            let (zh, en): (Vec<String>, Vec<String>) = (zh.collect(), en.collect());
+            (
+                format!(
+                    "{} 个发布方上报了登记在他人名下的电梯，消息已拒收并存入隔离区：{}。请更正登记，或更正消息服务器的访问规则。",
+                    rows.len(),
+                    zh.join("；")
+                ),
+                format!(
+                    "{} publishers speak for units that the registry gives to others; what they send is refused and kept \
+                     in quarantine: {}. Mend the registry, or the broker's access rules.",
+                    rows.len(),
+                    en.join("; ")
+                ),
+            )
+        }
+        TroubleKind::ClientIdTaken => {
+            let zh: Vec<String> = named().map(|row| format!("{}（{} 次）", row.subject, row.times)).collect();
+            let en: Vec<String> = named().map(|row| format!("{} ({} times)", row.subject, row.times)).collect();
+            (
+                format!(
+                    "另有客户端使用本系统的 MQTT 客户端标识，或线路时断时续，地区：{}。请为每个守护进程设置各自的 client_id，并在消息服务器上将其与用户绑定。",
+                    zh.join("；")
+                ),
+                format!(
+                    "Another client uses our MQTT client id, or the line flaps, in region {}. Give each daemon its own \
+                     client_id, and tie client ids to users at the broker.",
+                    en.join("; ")
+                ),
+            )
+        }
+    };
+    let page = |url: &str| format!("{url}/quarantine?reason=foreign_unit");
+    let link = envelope.place.public_url.filter(|_| kind == TroubleKind::ForeignUnit).map(page);
+    Message { count: rows.len(), link, zh, en, ..bare(envelope, NotificationKind::Operator) }
 }
 
 /// Proof that the way to the receiver works.

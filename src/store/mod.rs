@@ -28,6 +28,8 @@ pub mod silences;
 
 pub mod areas;
 
+pub mod troubles;
+
 pub mod refused;
 
 pub mod live;

@@ -74,6 +74,8 @@ mod crash;
 
 mod delivered;
 
+mod operator;
+
 mod cli;
 
 mod doctor;
