@@ -1,7 +1,5 @@
 //! Makes messages: what is said of alerts, of deliveries given up, and the heartbeat. Pure.
 
-use reqwest::Url;
-
 use crate::domain::alert::TransitionKind;
 use crate::domain::notice::{NotificationKind, TroubleKind};
 use crate::domain::time::Timestamp;
@@ -41,7 +39,9 @@ pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&Aler
     items.sort_by(|a, b| (rank(&a.severity), a.starts_at, &a.alert).cmp(&(rank(&b.severity), b.starts_at, &b.alert)));
     let count = items.len();
     items.truncate(LISTED);
-    let link = envelope.place.public_url.map(|url| format!("{url}/alerts?state=firing"));
+    let of_areas = !changes.is_empty() && changes.iter().all(|(facts, _)| facts.is_area());
+    let list = if of_areas { "/areas?state=open" } else { "/alerts?state=firing" };
+    let link = envelope.place.public_url.map(|url| format!("{url}{list}"));
     let (zh, en) = areas(changes);
     Message { items, count, link, zh, en, ..bare(envelope, kind) }
 }
@@ -70,14 +70,10 @@ fn areas(changes: &[(&AlertFacts, TransitionKind)]) -> (String, String) {
     (format!("共 {places} 处，{units} 台电梯"), format!("{units} units at {places} places in all"))
 }
 
-/// Where an item leads: the alert's page, or the list of the units at the place.
-fn link(facts: &AlertFacts, url: &str) -> Option<String> {
-    if !facts.is_area() {
-        return Some(format!("{url}/alerts/{}", facts.id));
-    }
-    let words = [("region", facts.region.as_str()), ("q", facts.site.as_str())];
-    let words = words.iter().filter(|(_, value)| !value.is_empty());
-    Url::parse_with_params(&format!("{url}/units"), words).ok().map(String::from)
+/// Where an item leads: the alert's page, or the area event's.
+fn link(facts: &AlertFacts, url: &str) -> String {
+    let list = if facts.is_area() { "areas" } else { "alerts" };
+    format!("{url}/{list}/{}", facts.id)
 }
 
 /// What one alert is, as a message says it.
@@ -111,7 +107,7 @@ pub fn item(facts: &AlertFacts, change: TransitionKind, place: Place<'_>) -> Ite
         expected_zh: expected.zh,
         expected_en: expected.en,
         expected_by: expected.by.map(|at| at.0),
-        link: place.public_url.and_then(|url| link(facts, url)),
+        link: place.public_url.map(|url| link(facts, url)),
     }
 }
 

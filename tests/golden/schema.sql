@@ -365,6 +365,8 @@ CREATE INDEX gap_unit on gap (unit, found_at);
 
 CREATE INDEX hazard_unit on hazard (unit, id);
 
+CREATE INDEX inhibition_area on inhibition (area, alert);
+
 CREATE INDEX ladder_due on ladder (due_at) where due_at is not null;
 
 CREATE INDEX notification_alert_alert on notification_alert (alert);

@@ -62,6 +62,8 @@ mod metrics;
 
 mod pages;
 
+mod areas;
+
 mod reading;
 
 mod process;

@@ -175,3 +175,4 @@ create table inhibition (
     at integer not null,
     primary key (alert, area)
 ) without rowid;
+create index inhibition_area on inhibition (area, alert);
