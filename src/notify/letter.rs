@@ -9,6 +9,7 @@ use crate::store::read::troubles::TroubleRow;
 use super::expected::{self, Case};
 use super::matcher::Labels;
 use super::message::{Item, LISTED, Message};
+use super::route;
 
 /// Deliveries given up that a message names by themselves.
 const NAMED: usize = 5;
@@ -36,7 +37,7 @@ pub struct Place<'a> {
 #[must_use]
 pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&AlertFacts, TransitionKind)]) -> Message {
     let mut items: Vec<Item> = changes.iter().map(|(facts, change)| item(facts, *change, envelope.place)).collect();
-    items.sort_by(|a, b| (rank(&a.severity), a.starts_at, &a.alert).cmp(&(rank(&b.severity), b.starts_at, &b.alert)));
+    worst_first(&mut items);
     let count = items.len();
     items.truncate(LISTED);
     let of_areas = !changes.is_empty() && changes.iter().all(|(facts, _)| facts.is_area());
@@ -216,11 +217,16 @@ fn bare(envelope: &Envelope<'_>, kind: NotificationKind) -> Message {
     }
 }
 
-/// The worst first.
-fn rank(severity: &str) -> u8 {
-    match severity {
-        "critical" => 0,
-        "warning" => 1,
-        _ => 2,
+/// Sorts alerts as messages list them: people inside before all others, then the worst, then the oldest.
+pub fn worst_first(items: &mut [Item]) {
+    items.sort_by(|a, b| (rank(a), a.starts_at, &a.alert).cmp(&(rank(b), b.starts_at, &b.alert)));
+}
+
+fn rank(item: &Item) -> u8 {
+    match item.severity.as_str() {
+        _ if item.rule == route::NEVER_FOLDED && item.firing => 0,
+        "critical" => 1,
+        "warning" => 2,
+        _ => 3,
     }
 }
