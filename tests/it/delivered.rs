@@ -7,6 +7,8 @@ mod digest;
 
 mod rerouted;
 
+mod storm;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn says_which_key_is_wrong() {
-        let settings = Settings { urls: vec![], username: Some("a".to_owned()), password_file: None, ca_file: None };
+        let settings = Settings { username: Some("a".to_owned()), ..Settings::of(Vec::new()) };
         let keys: Vec<&str> = settings.problems().iter().map(|problem| problem.key).collect();
         assert_eq!(keys, ["urls", "username"]);
     }
