@@ -9,6 +9,8 @@ mod rerouted;
 
 mod storm;
 
+mod mended;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

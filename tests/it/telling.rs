@@ -10,6 +10,8 @@ mod quiet;
 
 mod troubles;
 
+mod clocks;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
