@@ -1,6 +1,6 @@
 //! How soon people are told: a real mosquitto, the real daemon, twenty firms behind signed webhooks, of which one hangs.
 //!
-//! `cargo bench --bench telling` prints figures; docs/PERFORMANCE.md explains them.
+//! `cargo bench --bench telling` prints figures, `cargo bench --bench telling -- looks` the last line alone; docs/PERFORMANCE.md explains them.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +18,13 @@ mod city;
 
 #[path = "telling/firms.rs"]
 mod firms;
+
+#[path = "telling/looks.rs"]
+mod looks;
+
+#[path = "../tests/it/world.rs"]
+#[expect(dead_code, reason = "tests ask it for more")]
+mod world;
 
 use std::time::{Duration, Instant};
 
@@ -39,10 +46,14 @@ const CITY_LOAD: u64 = 133;
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
+        if std::env::args().any(|argument| argument == "looks") {
+            return looks::held(8_000).await;
+        }
         println!("from publishing an entrapment to the request at its firm's webhook, one firm of {FIRMS} hanging");
         latency("at 133 heartbeats/s", Some(CITY_LOAD)).await;
         latency("heartbeats as fast as they are taken", None).await;
         burst().await;
+        looks::held(8_000).await;
     });
 }
 

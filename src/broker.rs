@@ -4,6 +4,9 @@ pub mod tls;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Notify;
 
 use crate::domain::id::RegionCode;
 use crate::domain::time::Timestamp;
@@ -93,6 +96,8 @@ pub struct LinkStatus {
     connects: AtomicU64,
     sessions_lost: AtomicU64,
     takeovers: AtomicU64,
+    taken_over_at: AtomicI64,
+    bell: OnceLock<Arc<Notify>>,
     redelivered: AtomicU64,
     unacknowledged: AtomicU64,
     application_acks_dropped: AtomicU64,
@@ -111,6 +116,8 @@ impl LinkStatus {
             connects: AtomicU64::new(0),
             sessions_lost: AtomicU64::new(0),
             takeovers: AtomicU64::new(0),
+            taken_over_at: AtomicI64::new(0),
+            bell: OnceLock::new(),
             redelivered: AtomicU64::new(0),
             unacknowledged: AtomicU64::new(0),
             application_acks_dropped: AtomicU64::new(0),
@@ -157,6 +164,12 @@ impl LinkStatus {
     #[must_use]
     pub fn takeovers(&self) -> u64 {
         self.takeovers.load(Ordering::Relaxed)
+    }
+
+    /// When another client last took our client id; `None` if none has since the process began.
+    #[must_use]
+    pub fn taken_over_at(&self) -> Option<Timestamp> {
+        (self.takeovers() > 0).then(|| Timestamp(self.taken_over_at.load(Ordering::Relaxed)))
     }
 
     /// Messages that the broker marked as sent before.
@@ -207,9 +220,18 @@ impl LinkStatus {
         self.sessions_lost.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Has this bell rung whenever a person is to be told of the line. The first bell stays.
+    pub fn ring(&self, bell: Arc<Notify>) {
+        drop(self.bell.set(bell));
+    }
+
     /// Another client took our client id.
-    pub fn note_takeover(&self) {
+    pub fn note_takeover(&self, now: Timestamp) {
+        self.taken_over_at.store(now.0, Ordering::Relaxed);
         self.takeovers.fetch_add(1, Ordering::Relaxed);
+        if let Some(bell) = self.bell.get() {
+            bell.notify_one();
+        }
     }
 
     /// A message came with the broker's mark of having been sent before.

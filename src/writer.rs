@@ -276,6 +276,8 @@ impl Writer {
         }
         for (publisher, unit) in outcome.foreign {
             if memory.is_news("foreign", &publisher, now) {
+                // The operator is told of it.
+                self.changed.notify_one();
                 tracing::warn!(%publisher, unit.id = %unit, "speaks for units that the registry gives to others; refused and kept in quarantine: mend the registry, or the broker's access rules");
             }
         }

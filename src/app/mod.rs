@@ -134,7 +134,7 @@ pub async fn run(
         writer: messages.clone(),
         stopping: stopping.clone(),
     }
-    .start(&settings);
+    .start(&settings, &links);
     let wiring = Wiring { decoder, clock: Arc::clone(&clock), messages, stopping: stopping.clone() };
     let (mut sessions, committed) = wiring.start_sessions(&settings.sessions, &links);
     let writer = Writer {

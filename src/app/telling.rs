@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify as Bell, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::broker::LinkStatus;
 use crate::clock::Clock;
 use crate::domain::time::MINUTE;
 use crate::metrics::Metrics;
@@ -36,9 +37,9 @@ pub struct Telling {
 }
 
 impl Telling {
-    /// Starts them; the dispatcher's task ends when what it was sending is over and reported.
+    /// Starts them; `lines` are those of the regions to their brokers. The dispatcher's task ends when what it was sending is over and reported.
     #[must_use]
-    pub fn start(self, settings: &Settings) -> JoinHandle<()> {
+    pub fn start(self, settings: &Settings, lines: &[Arc<LinkStatus>]) -> JoinHandle<()> {
         signing::start(&settings.ledger, &self.reader, &self.clock, &self.door, &self.stopping);
         let directory =
             Arc::new(Directory::configured(settings.notify.clone(), settings.zone.clone(), links_key(settings)));
@@ -46,9 +47,17 @@ impl Telling {
             tracing::warn!("no [[route]] is configured: alerts are shown, and nobody is told");
         }
         let policy = policy(settings);
+        for line in lines {
+            line.ring(Arc::clone(&self.changed));
+        }
         let posted = Arc::new(Bell::new());
         let planner = PlannerTask {
-            planner: Planner { reader: self.reader.clone(), directory: Arc::clone(&directory), policy: policy.clone() },
+            planner: Planner {
+                reader: self.reader.clone(),
+                directory: Arc::clone(&directory),
+                policy: policy.clone(),
+                lines: lines.to_vec(),
+            },
             clock: Arc::clone(&self.clock),
             door: self.door.clone(),
             changed: self.changed,

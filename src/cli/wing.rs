@@ -10,14 +10,14 @@ use clap::Args;
 use crate::broker::BrokerUrl;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::id::{PublisherId, RegionCode};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{SECOND, Timestamp};
 use crate::simulate::city::{self, City, CitySettings};
 use crate::simulate::controllers::{self, SimulationSettings};
 use crate::simulate::publisher::{PublisherSettings, Tally};
 use crate::simulate::registry_csv;
 use crate::simulate::replay::{self, ReplaySettings};
 use crate::simulate::status_log::{LogMap, MAP_HELP};
-use crate::simulate::story::StorySettings;
+use crate::simulate::story::{PowerCut, StorySettings};
 
 use super::stop;
 
@@ -74,7 +74,7 @@ impl CityArgs {
     /// What happens in it from `start` on, after 30 days of past.
     #[must_use]
     pub const fn story(&self, start: Timestamp) -> StorySettings {
-        StorySettings { seed: self.seed, start, speed: self.speed, history_days: 30 }
+        StorySettings { seed: self.seed, start, speed: self.speed, history_days: 30, power_cut: None }
     }
 }
 
@@ -104,6 +104,12 @@ pub struct SimulateArgs {
     /// Writes the city's registry to this file, and publishes nothing
     #[arg(long, value_name = "FILE.csv")]
     registry: Option<PathBuf>,
+    /// So many seconds after the start of the live stream every unit loses its mains, within ten seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32))]
+    power_cut_after: Option<u32>,
+    /// How long that power cut lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..), requires = "power_cut_after")]
+    power_cut_lasts: u32,
     /// Seconds before an event that the city has not acknowledged (liftack/v1/…) is sent again; 0 keeps no event, and
     /// what the broker loses is lost
     #[arg(long, value_name = "SECONDS", default_value_t = controllers::AGAIN_AFTER.as_secs())]
@@ -129,9 +135,12 @@ pub async fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
     }
     let stopping = stop::on_signals()?;
     let tally = Arc::new(Tally::default());
+    let power_cut = args
+        .power_cut_after
+        .map(|after| PowerCut { after: i64::from(after) * SECOND, lasts: i64::from(args.power_cut_lasts) * SECOND });
     let settings = SimulationSettings {
         connection: args.broker.connection(),
-        story: args.city.story(start),
+        story: StorySettings { power_cut, ..args.city.story(start) },
         client_prefix: "liftwatch-simulate".to_owned(),
         again_after: (args.again_after > 0).then(|| Duration::from_secs(args.again_after)),
     };

@@ -68,3 +68,13 @@ vocabulary!(
         BlindRegion = "blind_region",
     }
 );
+
+vocabulary!(
+    /// What of liftwatch's own surroundings the operator must put right.
+    TroubleKind, "kind of trouble", {
+        /// A publisher speaks for units that the registry gives to others.
+        ForeignUnit = "foreign_unit",
+        /// Another client takes a region's client id.
+        ClientIdTaken = "client_id_taken",
+    }
+);

@@ -1,5 +1,7 @@
 //! The words that readers see for codes of closed lists: (list, code, Chinese, English).
 
+use super::notice::AreaKind;
+
 /// Every word. A code that is missing here is shown as it is; a test holds the lists of the domain against this table.
 const WORDS: &[(&str, &str, &str, &str)] = &[
     ("severity", "critical", "严重", "Critical"),
@@ -33,6 +35,8 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
     ("entry", "export", "导出", "Export"),
     ("entry", "erasure", "个人信息删除", "Erasure"),
     ("entry", "heads", "各梯序号汇总", "How far each unit has come"),
+    ("area", "open", "持续中", "Lasts"),
+    ("area", "ended", "已结束", "Over"),
     ("transition", "fired", "开始告警", "Began to fire"),
     ("transition", "recorded_late", "补录", "Recorded late"),
     ("transition", "escalated", "升级", "Escalated"),
@@ -167,6 +171,11 @@ pub fn find(list: &str, code: &str) -> Option<(&'static str, &'static str)> {
     WORDS.iter().find(|word| word.0 == list && word.1 == code).map(|word| (word.2, word.3))
 }
 
+/// The rules that say something of one unit; the others are said of an area.
+pub fn unit_rules() -> impl Iterator<Item = &'static str> {
+    rules().filter(|rule| rule.parse::<AreaKind>().is_err())
+}
+
 /// The rules that have a name, in the order of the table.
 pub fn rules() -> impl Iterator<Item = &'static str> {
     WORDS.iter().filter(|word| word.0 == "rule").map(|word| word.1)
@@ -184,8 +193,9 @@ mod tests {
 
     #[test]
     fn every_code_of_the_domain_has_a_word() {
-        let lists: [(&str, Vec<&str>); 12] = [
+        let lists: [(&str, Vec<&str>); 13] = [
             ("answer", AnswerKind::ALL.iter().map(|word| word.as_str()).collect()),
+            ("rule", AreaKind::ALL.iter().map(|word| word.as_str()).collect()),
             ("severity", Severity::ALL.iter().map(|word| word.as_str()).collect()),
             ("state", AlertState::ALL.iter().map(|word| word.as_str()).collect()),
             ("transition", TransitionKind::ALL.iter().map(|word| word.as_str()).collect()),

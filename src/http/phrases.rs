@@ -92,6 +92,13 @@ phrases! {
     told_try: "发送", "Sent";
     told_received: "已确认收到", "Received";
     told_escalation: "逾期上报", "Escalated to";
+    areas: "区域事件", "Area events";
+    area_kind: "事件", "Event";
+    area_held: "代为通知的告警", "Alerts it stands for";
+    area_held_note: "这些告警在事件期间不单独通知；事件结束两分钟后仍未解除的才通知。", "These are not told while it lasts; what still fires two minutes after its end is told then.";
+    area_units: "涉及电梯", "Units";
+    area_list: "此处的电梯", "The units at this place";
+    whole_region: "全区", "the whole region";
     told_inhibited: "已由区域事件代为通知", "Not told, covered by";
     what: "事项", "What";
     when: "时间", "When";

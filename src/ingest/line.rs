@@ -76,7 +76,7 @@ impl Line {
         self.connected = true;
         if self.takeovers.connected(self.clock.monotonic()) {
             // Not every broker says that a session was taken over; mosquitto 2.0 just closes the line.
-            self.status.note_takeover();
+            self.status.note_takeover(now);
             tracing::error!(
                 %region, client_id = %self.settings.client_id, takeovers = self.status.takeovers(),
                 "more than 3 connections within a minute: another client uses this client id, or the line flaps. \
@@ -134,7 +134,7 @@ impl Line {
         if let ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) = error
             && *reason_code == DisconnectReasonCode::SessionTakenOver
         {
-            self.status.note_takeover();
+            self.status.note_takeover(self.clock.now());
         }
         self.down(&error.to_string());
     }

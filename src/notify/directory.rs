@@ -1,15 +1,18 @@
 //! The receivers by name, each with its ways: opened when first needed, and kept.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::message::Message;
+use crate::domain::time::Timestamp;
+
+use super::message::{Item, Message};
 use super::received::Key;
 use super::receiver;
 use super::settings::Settings;
-use super::sink::{Answer, Parcel, Sending, Sink, Text};
+use super::sink::{Answer, Parcel, Sending, Sink, SinkError, Text};
 use super::wording::Look;
 
 /// Puts a message into a receiver's words, for the delivery of this id.
@@ -31,10 +34,28 @@ pub struct Way {
     pub sink: Box<dyn Sink>,
 }
 
-/// A sink that could not be made, such as for a secret that cannot be read. What is to go by it is tried until it can be.
+/// Makes a sink, or says what is wrong.
+type Making = Box<dyn Fn() -> Result<Box<dyn Sink>, SinkError> + Send + Sync>;
+
+/// A sink that could not be made, such as for a secret that cannot be read. Each message that is to go by it tries again to
+/// make it, so that whoever mends the file need not restart.
 struct Unmade {
     kind: &'static str,
-    problem: String,
+    making: Making,
+    made: OnceLock<Box<dyn Sink>>,
+}
+
+impl Unmade {
+    /// The sink, if it can be made by now.
+    fn sink(&self) -> Result<&dyn Sink, SinkError> {
+        if self.made.get().is_none() {
+            let made = (self.making)()?;
+            tracing::info!(sink = self.kind, "a way to a receiver that could not be used can be used now");
+            // Of two that were made at once, the first stays.
+            drop(self.made.set(made));
+        }
+        self.made.get().map(AsRef::as_ref).ok_or_else(|| SinkError::new("", "cannot be made"))
+    }
 }
 
 impl Sink for Unmade {
@@ -42,8 +63,30 @@ impl Sink for Unmade {
         self.kind
     }
 
-    fn send<'a>(&'a self, _parcel: Parcel<'a>) -> Sending<'a> {
-        Box::pin(async { Answer::Retry { status: None, detail: self.problem.clone(), after: None } })
+    fn send<'a>(&'a self, parcel: Parcel<'a>) -> Sending<'a> {
+        match self.sink() {
+            Ok(sink) => sink.send(parcel),
+            Err(error) => {
+                Box::pin(async move { Answer::Retry { status: None, detail: error.to_string(), after: None } })
+            }
+        }
+    }
+
+    fn limit(&self) -> Option<(u32, Duration)> {
+        self.made.get()?.limit()
+    }
+
+    fn refresh(&self) -> Option<Duration> {
+        self.made.get()?.refresh()
+    }
+
+    fn show<'a>(&'a self, firing: &'a [Item], now: Timestamp) -> Sending<'a> {
+        match self.sink() {
+            Ok(sink) => sink.show(firing, now),
+            Err(error) => {
+                Box::pin(async move { Answer::Retry { status: None, detail: error.to_string(), after: None } })
+            }
+        }
     }
 }
 
@@ -93,7 +136,9 @@ fn open(settings: &Settings, zone: &TimeZone, links: Option<&Key>, name: &str) -
         label: place.to_string(),
         sink: made.unwrap_or_else(|error| {
             tracing::error!(receiver = name, sink = %place, error = %error, "this way to the receiver cannot be used");
-            Box::new(Unmade { kind: place.kind, problem: error.to_string() })
+            let (receiver, values, nets) = (receiver.clone(), values.clone(), settings.notify.allow_nets.clone());
+            let making = move || receiver.remake(place, &values, &nets);
+            Box::new(Unmade { kind: place.kind, making: Box::new(making), made: OnceLock::new() })
         }),
     });
     let (templates, language, zone) = (settings.templates.clone(), receiver.language, zone.clone());

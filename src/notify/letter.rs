@@ -1,15 +1,15 @@
 //! Makes messages: what is said of alerts, of deliveries given up, and the heartbeat. Pure.
 
-use reqwest::Url;
-
 use crate::domain::alert::TransitionKind;
-use crate::domain::notice::NotificationKind;
+use crate::domain::notice::{NotificationKind, TroubleKind};
 use crate::domain::time::Timestamp;
 use crate::store::read::notify::{AlertFacts, DeadRow};
+use crate::store::read::troubles::TroubleRow;
 
 use super::expected::{self, Case};
 use super::matcher::Labels;
 use super::message::{Item, LISTED, Message};
+use super::route;
 
 /// Deliveries given up that a message names by themselves.
 const NAMED: usize = 5;
@@ -37,10 +37,12 @@ pub struct Place<'a> {
 #[must_use]
 pub fn alerts(envelope: &Envelope<'_>, kind: NotificationKind, changes: &[(&AlertFacts, TransitionKind)]) -> Message {
     let mut items: Vec<Item> = changes.iter().map(|(facts, change)| item(facts, *change, envelope.place)).collect();
-    items.sort_by(|a, b| (rank(&a.severity), a.starts_at, &a.alert).cmp(&(rank(&b.severity), b.starts_at, &b.alert)));
+    worst_first(&mut items);
     let count = items.len();
     items.truncate(LISTED);
-    let link = envelope.place.public_url.map(|url| format!("{url}/alerts?state=firing"));
+    let of_areas = !changes.is_empty() && changes.iter().all(|(facts, _)| facts.is_area());
+    let list = if of_areas { "/areas?state=open" } else { "/alerts?state=firing" };
+    let link = envelope.place.public_url.map(|url| format!("{url}{list}"));
     let (zh, en) = areas(changes);
     Message { items, count, link, zh, en, ..bare(envelope, kind) }
 }
@@ -69,14 +71,10 @@ fn areas(changes: &[(&AlertFacts, TransitionKind)]) -> (String, String) {
     (format!("共 {places} 处，{units} 台电梯"), format!("{units} units at {places} places in all"))
 }
 
-/// Where an item leads: the alert's page, or the list of the units at the place.
-fn link(facts: &AlertFacts, url: &str) -> Option<String> {
-    if !facts.is_area() {
-        return Some(format!("{url}/alerts/{}", facts.id));
-    }
-    let words = [("region", facts.region.as_str()), ("q", facts.site.as_str())];
-    let words = words.iter().filter(|(_, value)| !value.is_empty());
-    Url::parse_with_params(&format!("{url}/units"), words).ok().map(String::from)
+/// Where an item leads: the alert's page, or the area event's.
+fn link(facts: &AlertFacts, url: &str) -> String {
+    let list = if facts.is_area() { "areas" } else { "alerts" };
+    format!("{url}/{list}/{}", facts.id)
 }
 
 /// What one alert is, as a message says it.
@@ -110,7 +108,7 @@ pub fn item(facts: &AlertFacts, change: TransitionKind, place: Place<'_>) -> Ite
         expected_zh: expected.zh,
         expected_en: expected.en,
         expected_by: expected.by.map(|at| at.0),
-        link: place.public_url.and_then(|url| link(facts, url)),
+        link: place.public_url.map(|url| link(facts, url)),
     }
 }
 
@@ -131,6 +129,57 @@ pub fn dead(envelope: &Envelope<'_>, rows: &[DeadRow]) -> Message {
         en: format!("{} messages could not be delivered and were given up: {named}", rows.len()),
         ..bare(envelope, NotificationKind::Operator)
     }
+}
+
+/// To the operator: who speaks for others' units, or whose client id is taken.
+#[must_use]
+pub fn trouble(envelope: &Envelope<'_>, kind: TroubleKind, rows: &[&TroubleRow]) -> Message {
+    let named = || rows.iter().take(NAMED);
+    let units = |row: &TroubleRow| row.units.clone().unwrap_or_default();
+    let (zh, en) = match kind {
+        TroubleKind::ForeignUnit => {
+            let zh = named().map(|row| {
+                let (units, unit) = units(row);
+                format!("{}（{} 条消息，{units} 台电梯，如 {unit}）", row.subject, row.times)
+            });
+            let en = named().map(|row| {
+                let (units, unit) = units(row);
+                format!("{} ({} messages, {units} units such as {unit})", row.subject, row.times)
+            });
+            let (zh, en): (Vec<String>, Vec<String>) = (zh.collect(), en.collect());
+            (
+                format!(
+                    "{} 个发布方上报了登记在他人名下的电梯，消息已拒收并存入隔离区：{}。请更正登记，或更正消息服务器的访问规则。",
+                    rows.len(),
+                    zh.join("；")
+                ),
+                format!(
+                    "{} publishers speak for units that the registry gives to others; what they send is refused and kept \
+                     in quarantine: {}. Mend the registry, or the broker's access rules.",
+                    rows.len(),
+                    en.join("; ")
+                ),
+            )
+        }
+        TroubleKind::ClientIdTaken => {
+            let zh: Vec<String> = named().map(|row| format!("{}（{} 次）", row.subject, row.times)).collect();
+            let en: Vec<String> = named().map(|row| format!("{} ({} times)", row.subject, row.times)).collect();
+            (
+                format!(
+                    "另有客户端使用本系统的 MQTT 客户端标识，或线路时断时续，地区：{}。请为每个守护进程设置各自的 client_id，并在消息服务器上将其与用户绑定。",
+                    zh.join("；")
+                ),
+                format!(
+                    "Another client uses our MQTT client id, or the line flaps, in region {}. Give each daemon its own \
+                     client_id, and tie client ids to users at the broker.",
+                    en.join("; ")
+                ),
+            )
+        }
+    };
+    let page = |url: &str| format!("{url}/quarantine?reason=foreign_unit");
+    let link = envelope.place.public_url.filter(|_| kind == TroubleKind::ForeignUnit).map(page);
+    Message { count: rows.len(), link, zh, en, ..bare(envelope, NotificationKind::Operator) }
 }
 
 /// Proof that the way to the receiver works.
@@ -168,11 +217,16 @@ fn bare(envelope: &Envelope<'_>, kind: NotificationKind) -> Message {
     }
 }
 
-/// The worst first.
-fn rank(severity: &str) -> u8 {
-    match severity {
-        "critical" => 0,
-        "warning" => 1,
-        _ => 2,
+/// Sorts alerts as messages list them: people inside before all others, then the worst, then the oldest.
+pub fn worst_first(items: &mut [Item]) {
+    items.sort_by(|a, b| (rank(a), a.starts_at, &a.alert).cmp(&(rank(b), b.starts_at, &b.alert)));
+}
+
+fn rank(item: &Item) -> u8 {
+    match item.severity.as_str() {
+        _ if item.rule == route::NEVER_FOLDED && item.firing => 0,
+        "critical" => 1,
+        "warning" => 2,
+        _ => 3,
     }
 }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Alerts that a message lists by themselves; the rest is in its count and behind its link.
 pub const LISTED: usize = 20;
 
+/// Alerts that a digest lists, most of them in a line each: what fits into the 4,096 bytes of the smallest robot.
+pub const DIGESTED: usize = 60;
+
 /// One notification. Times are milliseconds since 1970 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -15,7 +18,7 @@ pub struct Message {
     pub receiver: String,
     pub group: String,
     pub created_at: i64,
-    /// The first [`LISTED`] alerts, the worst first.
+    /// The first [`LISTED`] alerts, or [`DIGESTED`] of a digest, the worst first.
     pub items: Vec<Item>,
     /// How many alerts it is about.
     pub count: usize,

@@ -60,6 +60,8 @@ pub mod plan;
 
 pub mod ladder;
 
+pub mod affairs;
+
 pub mod planner;
 
 pub mod sending;

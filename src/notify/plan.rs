@@ -81,7 +81,7 @@ impl Desk<'_> {
     /// Decides over one group; the answer is when to ask again, should nothing happen before.
     pub fn decide(&self, file: &GroupFile, facts: &HashMap<String, AlertFacts>, plan: &mut Plan) -> Option<Timestamp> {
         let (waiting, held) = self.waiting(file, facts);
-        let pending: Vec<Pending> = waiting.iter().filter_map(|row| pending(row)).collect();
+        let pending: Vec<Pending> = waiting.iter().filter_map(|row| self.pending(row)).collect();
         let mut told: Vec<Told> = file
             .members
             .iter()
@@ -92,7 +92,8 @@ impl Desk<'_> {
             })
             .collect();
         let timing = timing(file);
-        let notified_at = file.notified_at.map(Timestamp);
+        // A time ahead of now is from before the clock was set back.
+        let notified_at = file.notified_at.map(|at| Timestamp(at).min(self.now));
         let mut decision = group::decide(&Group { timing, notified_at, pending: &pending, told: &told }, self.now);
         let settled = decision.settled;
         let mut result = GroupTold {
@@ -160,6 +161,14 @@ impl Desk<'_> {
             .iter()
             .filter(|row| self.quiet.silenced.contains_key(&row.alert) && over(&row.alert) && !known(&row.alert));
         hushed.map(|row| row.transition).collect()
+    }
+
+    fn pending(&self, row: &PendingRow) -> Option<Pending> {
+        let change = row.kind.parse().ok()?;
+        // What began to wait later than now did so before the clock was set back, and has waited long enough.
+        let at = Timestamp(row.created_at);
+        let at = if at > self.now { self.now - row.wait_ms } else { at };
+        Some(Pending { alert: row.alert.clone(), change, at })
     }
 
     fn needs_answer(&self, facts: Option<&AlertFacts>) -> bool {
@@ -241,9 +250,4 @@ fn timing(file: &GroupFile) -> Timing {
         (None, Some((interval, repeat))) => Timing { wait: 0, interval, repeat },
         (None, None) => Timing { wait: 0, interval: 0, repeat: NEVER },
     }
-}
-
-fn pending(row: &PendingRow) -> Option<Pending> {
-    let change = row.kind.parse().ok()?;
-    Some(Pending { alert: row.alert.clone(), change, at: Timestamp(row.created_at) })
 }

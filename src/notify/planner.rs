@@ -7,22 +7,24 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::broker::LinkStatus;
 use crate::clock::Clock;
-use crate::domain::notice::NotificationKind;
-use crate::domain::time::{MINUTE, Timestamp};
+use crate::domain::notice::TroubleKind;
+use crate::domain::time::Timestamp;
 use crate::pipeline::action::{Action, Asked};
 use crate::store::areas::AreaRow;
-use crate::store::notify::{GroupMemory, GroupTold, Plan};
-use crate::store::read::notify::{AlertFacts, DeadRow, GroupFile};
+use crate::store::notify::Plan;
+use crate::store::read::notify::{AlertFacts, GroupFile};
 use crate::store::read::silences::{SilenceFilter, SilenceState};
+use crate::store::read::troubles::TroubleRow;
 use crate::store::read::{ReadError, Reader};
 
+use super::affairs::{self, Affairs};
 use super::area;
 use super::directory::Directory;
 use super::door::{self, Unanswered};
 use super::escalation::Ladder;
-use super::fresh;
-use super::letter::{self, Place};
+use super::letter::Place;
 use super::plan::{self, Desk};
 use super::quiet::Quiet;
 use super::route::Route;
@@ -35,13 +37,6 @@ const SILENCES: u32 = 1_000;
 
 /// Deliveries given up that one message to the operator counts.
 const DEAD: u32 = 100;
-
-/// The least time between two such messages, in milliseconds.
-const DEAD_INTERVAL: i64 = 5 * MINUTE;
-
-/// The group of messages about liftwatch itself.
-const DEAD_GROUP: &str = "liftwatch:dead";
-const HEARTBEAT_GROUP: &str = "liftwatch:heartbeat";
 
 /// It looks at least so often: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -61,7 +56,7 @@ pub struct Policy {
     pub town_regions: Option<Vec<String>>,
     /// When many units are one event.
     pub areas: area::Settings,
-    /// Who hears of deliveries given up.
+    /// Who hears of deliveries given up, and of troubles around liftwatch.
     pub operator: Option<String>,
     /// Who is told every so many milliseconds that we live.
     pub heartbeat: Option<(String, i64)>,
@@ -72,6 +67,8 @@ pub struct Planner {
     pub reader: Reader,
     pub directory: Arc<Directory>,
     pub policy: Policy,
+    /// How the regions' lines to their brokers stand.
+    pub lines: Vec<Arc<LinkStatus>>,
 }
 
 impl Planner {
@@ -99,7 +96,7 @@ impl Planner {
         let mut quiet = self.quiet(&facts, now).await?;
         self.inhibit(&areas, &facts, &mut quiet, &mut plan, now).await?;
         let due = self.reader.next_look().await?.map(Timestamp).filter(|at| *at > now);
-        let own = self.own_affairs().await?;
+        let own = self.affairs().await?;
 
         let place = Place { public_url: self.policy.public_url.as_deref(), towns: self.policy.town_regions.as_deref() };
         let ladders = &self.policy.ladders;
@@ -114,8 +111,8 @@ impl Planner {
         if !plan.ladders.is_empty() {
             wakes.push(plan.ladders.iter().filter_map(|row| row.due_at).min().map(Timestamp));
         }
-        wakes.push(self.dead(&desk, own.dead, own.dead_at, &mut plan));
-        wakes.push(self.heartbeat(&desk, own.heartbeat_at, &mut plan));
+        let Policy { operator, heartbeat, .. } = &self.policy;
+        wakes.push(own.tell(&desk, operator.as_deref(), heartbeat.as_ref(), &mut plan));
         plan.skip_what_is_told();
         Ok((plan, wakes.into_iter().flatten().min()))
     }
@@ -202,65 +199,43 @@ impl Planner {
         Ok((groups, facts))
     }
 
-    async fn own_affairs(&self) -> Result<OwnAffairs, ReadError> {
-        let dead_at = match &self.policy.operator {
-            Some(operator) => self.reader.told_at(operator, DEAD_GROUP).await?,
-            None => None,
+    /// What liftwatch has to say of itself.
+    async fn affairs(&self) -> Result<Affairs, ReadError> {
+        let told_at = async |receiver: Option<&str>, group: &str| match receiver {
+            Some(receiver) => Ok::<_, ReadError>(self.reader.told_at(receiver, group).await?.map(Timestamp)),
+            None => Ok(None),
         };
-        let heartbeat_at = match &self.policy.heartbeat {
-            Some((receiver, _)) => self.reader.told_at(receiver, HEARTBEAT_GROUP).await?,
-            None => None,
-        };
-        let dead = self.reader.untold_dead(DEAD).await?;
-        Ok(OwnAffairs { dead, dead_at: dead_at.map(Timestamp), heartbeat_at: heartbeat_at.map(Timestamp) })
-    }
-
-    /// Tells the operator of deliveries that were given up, several at once; never of those to the operator.
-    fn dead(&self, desk: &Desk<'_>, rows: Vec<DeadRow>, last: Option<Timestamp>, plan: &mut Plan) -> Option<Timestamp> {
         let operator = self.policy.operator.as_deref();
-        let (about, own): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| operator.is_some_and(|operator| operator != row.receiver));
-        plan.dead_told.extend(own.into_iter().map(|row| row.id));
-        let operator = operator.filter(|_| !about.is_empty())?;
-        if let Some(next) = last.map(|last| last + DEAD_INTERVAL).filter(|next| *next > desk.now) {
-            return Some(next);
+        let heartbeat = self.policy.heartbeat.as_ref().map(|(receiver, _)| receiver.as_str());
+        let mut troubles = Vec::new();
+        for kind in TroubleKind::ALL.iter().copied().filter(|_| operator.is_some()) {
+            let rows = match kind {
+                TroubleKind::ForeignUnit => self.reader.foreign_publishers().await?,
+                TroubleKind::ClientIdTaken => self.taken().await?,
+            };
+            if !rows.is_empty() {
+                troubles.push((kind, rows, told_at(operator, &affairs::trouble_group(kind)).await?));
+            }
         }
-        let id = fresh::id('n', desk.now);
-        let message = letter::dead(&desk.envelope(&id, operator, DEAD_GROUP), &about);
-        plan.notifications.push(desk.post(NotificationKind::Operator, &message, Vec::new()));
-        plan.groups.push(told_at(operator, DEAD_GROUP, DEAD_INTERVAL, desk.now));
-        plan.dead_told.extend(about.into_iter().map(|row| row.id));
-        None
+        Ok(Affairs {
+            dead: self.reader.untold_dead(DEAD).await?,
+            dead_at: told_at(operator, affairs::DEAD_GROUP).await?,
+            heartbeat_at: told_at(heartbeat, affairs::HEARTBEAT_GROUP).await?,
+            troubles,
+        })
     }
 
-    fn heartbeat(&self, desk: &Desk<'_>, last: Option<Timestamp>, plan: &mut Plan) -> Option<Timestamp> {
-        let (receiver, every) = self.policy.heartbeat.as_ref()?;
-        if let Some(next) = last.map(|last| last + *every).filter(|next| *next > desk.now) {
-            return Some(next);
+    /// Regions whose client id another client took since the process began.
+    async fn taken(&self) -> Result<Vec<TroubleRow>, ReadError> {
+        let mut rows = Vec::new();
+        for line in &self.lines {
+            let Some(at) = line.taken_over_at() else { continue };
+            let subject = line.region.to_string();
+            let told = self.reader.trouble_told(TroubleKind::ClientIdTaken, &subject).await?;
+            let times = i64::try_from(line.takeovers()).unwrap_or(i64::MAX);
+            rows.push(TroubleRow { subject, latest: at.0, told, times, units: None });
         }
-        let id = fresh::id('n', desk.now);
-        let message = letter::heartbeat(&desk.envelope(&id, receiver, HEARTBEAT_GROUP));
-        plan.notifications.push(desk.post(NotificationKind::Heartbeat, &message, Vec::new()));
-        plan.groups.push(told_at(receiver, HEARTBEAT_GROUP, *every, desk.now));
-        Some(desk.now + *every)
-    }
-}
-
-/// What liftwatch has to say of itself, and when it did so last.
-struct OwnAffairs {
-    dead: Vec<DeadRow>,
-    dead_at: Option<Timestamp>,
-    heartbeat_at: Option<Timestamp>,
-}
-
-fn told_at(receiver: &str, group_key: &str, every: i64, now: Timestamp) -> GroupTold {
-    GroupTold {
-        receiver: receiver.to_owned(),
-        group_key: group_key.to_owned(),
-        transitions: Vec::new(),
-        joined: Vec::new(),
-        left: Vec::new(),
-        memory: Some(GroupMemory { notified_at: now.0, interval_ms: every, repeat_ms: every, due_at: None }),
+        Ok(rows)
     }
 }
 

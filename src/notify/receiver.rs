@@ -124,6 +124,16 @@ impl Receiver {
         self.parts().into_iter().map(|(place, part)| (place, part.connect(&given))).collect()
     }
 
+    /// Makes one sink anew.
+    ///
+    /// # Errors
+    /// [`SinkError`] names the key that has to change.
+    pub fn remake(&self, place: Place, values: &Values, allow_nets: &[Net]) -> Result<Box<dyn Sink>, SinkError> {
+        let found = self.parts().into_iter().find(|(known, _)| *known == place);
+        let (_, part) = found.ok_or_else(|| SinkError::new("", "the receiver has no such sink"))?;
+        part.connect(&Given { values, allow_nets })
+    }
+
     fn parts(&self) -> Vec<(Place, &dyn Part)> {
         let mut parts = Vec::new();
         gather(&mut parts, "webhook", &self.webhook);

@@ -10,7 +10,8 @@ use crate::store::deliveries::{Claimed, Next, Reported};
 
 use super::backoff::{self, Standing};
 use super::directory::Directory;
-use super::message::{LISTED, Message};
+use super::letter;
+use super::message::{DIGESTED, Message};
 use super::sink::{Answer, Parcel};
 
 /// The longest that a sink may take (src/notify/sink.rs); what takes longer is ended.
@@ -111,7 +112,8 @@ fn fold(mut messages: Vec<Message>) -> Message {
             }
         }
     }
-    folded.items.truncate(LISTED);
+    letter::worst_first(&mut folded.items);
+    folded.items.truncate(DIGESTED);
     folded.count = count;
     NotificationKind::Digest.as_str().clone_into(&mut folded.kind);
     folded

@@ -22,6 +22,8 @@ pub enum Happening {
     /// A visit's record is sent; it began at this story time and ended at that.
     Record(VisitKind, i64, i64),
     Mains(bool),
+    /// Its controller is without power, or has it again.
+    Dark(bool),
     Reboot,
     Lose,
     FallSilent,

@@ -24,7 +24,23 @@ pub struct StorySettings {
     pub speed: f64,
     /// Days of past.
     pub history_days: i64,
+    /// When the whole city is without power.
+    pub power_cut: Option<PowerCut>,
 }
+
+/// The power of the whole city fails. In milliseconds of story time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PowerCut {
+    /// After the start of the live stream.
+    pub after: i64,
+    pub lasts: i64,
+}
+
+/// Within so long all units are without power, and within as long have it again, in milliseconds.
+const CUT: i64 = 10 * SECOND;
+
+/// Of so many units one traps somebody when the power of the city fails (our choice).
+const TRAPPED: usize = 200;
 
 /// One message, due at `at`, which is also its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +102,9 @@ impl Story {
             story.agenda.add(past + HOUR, 0, Happening::Nonsense);
             // A newcomer sees refusals within minutes, whatever the seed.
             story.agenda.add(2 * MINUTE, 0, Happening::Nonsense);
+        }
+        if let Some(cut) = story.settings.power_cut {
+            story.power_cut(cut);
         }
         story
     }
@@ -181,6 +200,7 @@ impl Story {
                     self.agenda.add(wake, lift, Happening::Wake);
                 }
             }
+            Happening::Dark(dark) => self.lifts[lift].silent = dark,
             Happening::Wake => {
                 self.lifts[lift].silent = false;
                 let next = exponential(&mut self.lifts[lift].rng, 60.0);
@@ -307,6 +327,23 @@ impl Story {
             }
         }
         self.agenda.add(next, 0, Happening::Outage);
+    }
+
+    /// The power of the whole city fails. Half of the units fall silent with it, for their controllers have no battery.
+    fn power_cut(&mut self, PowerCut { after, lasts }: PowerCut) {
+        let back = after + lasts;
+        for (number, lift) in self.lifts.iter_mut().enumerate() {
+            let (off, on) = (after + lift.rng.i64(0..CUT), back + lift.rng.i64(0..CUT));
+            self.agenda.add(off, number, Happening::Mains(true));
+            if number % TRAPPED == TRAPPED / 2 {
+                self.agenda.add(off + SECOND, number, Happening::Entrap);
+                self.agenda.add(on + MINUTE, number, Happening::Release);
+            } else if lift.rng.bool() {
+                self.agenda.add(off + 1, number, Happening::Dark(true));
+                self.agenda.add(on - 1, number, Happening::Dark(false));
+            }
+            self.agenda.add(on, number, Happening::Mains(false));
+        }
     }
 
     /// A message that the daemon has to refuse or to keep aside.

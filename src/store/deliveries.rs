@@ -74,9 +74,10 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
     pub async fn claim(&mut self, room: &Room, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
-        // A lease that ends later than any lease given now was given before the clock was set back.
+        // A lease that ends later than any lease given now was given before the clock was set back; what was made later
+        // than now was made before that, too, and has waited long enough.
         let claim = "update delivery set lease_until = $4 where id in (select id from delivery where state = 'due' \
-             and receiver = $1 and sink = $2 and due_at <= $3 \
+             and receiver = $1 and sink = $2 and (due_at <= $3 or created_at > $3) \
              and (lease_until is null or lease_until <= $3 or lease_until > $4) order by due_at, id limit $5) \
              returning id, receiver, sink, created_at, attempts, lease_until, \
              (select body from notification n where n.id = notification) as body";

@@ -32,6 +32,8 @@ pub mod ledger;
 
 pub mod entries;
 
+pub mod troubles;
+
 pub mod refused;
 
 pub mod live;

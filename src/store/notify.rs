@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 use super::Change;
 use super::areas::AreaChange;
 use super::error::StoreError;
+use super::troubles::TroubleTold;
 use super::words::to_json;
 
 /// Everything that one look at the outbox came to. Applied as a whole or not at all.
@@ -34,6 +35,8 @@ pub struct Plan {
     pub inhibited: Vec<(String, String)>,
     /// Deliveries given up of which the operator has been told, or is not to be.
     pub dead_told: Vec<String>,
+    /// Troubles of which the operator is told.
+    pub troubles_told: Vec<TroubleTold>,
 }
 
 impl Plan {
@@ -179,6 +182,7 @@ impl Change<'_> {
         self.climb(plan, now).await?;
         self.put_areas(&plan.areas, now).await?;
         self.put_inhibitions(&plan.inhibited, now).await?;
+        self.put_troubles(&plan.troubles_told, now).await?;
         if !plan.dead_told.is_empty() {
             let mark = "update delivery set dead_told = 1 where id in (select value from json_each($1))";
             sqlx::query(mark).bind(to_json(&plan.dead_told)).execute(&mut *self.transaction).await?;

@@ -284,6 +284,14 @@ CREATE TABLE told_group (
     primary key (receiver, group_key)
 ) without rowid;
 
+CREATE TABLE trouble_told (
+    kind text not null,                  -- src/domain/notice.rs
+    subject text not null,               -- the publisher or the region
+    told_at integer not null,
+    upto integer not null,               -- how far: a place in quarantine, or the time of what happened last
+    primary key (kind, subject)
+) without rowid;
+
 CREATE TABLE unit (
     id text primary key,
     registration_code text not null,
@@ -393,6 +401,8 @@ CREATE INDEX gap_unit on gap (unit, found_at);
 
 CREATE INDEX hazard_unit on hazard (unit, id);
 
+CREATE INDEX inhibition_area on inhibition (area, alert);
+
 CREATE INDEX ladder_due on ladder (due_at) where due_at is not null;
 
 CREATE INDEX ledger_checkpoint_at on ledger_checkpoint (at);
@@ -402,6 +412,8 @@ CREATE INDEX ledger_entry_ref on ledger_entry (kind, ref);
 CREATE UNIQUE INDEX ledger_entry_unit on ledger_entry (unit, number) where unit is not null;
 
 CREATE INDEX notification_alert_alert on notification_alert (alert);
+
+CREATE INDEX quarantine_foreign on quarantine (publisher, id, unit) where reason = 'foreign_unit';
 
 CREATE INDEX quarantine_publisher on quarantine (publisher, id);
 

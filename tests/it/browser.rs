@@ -64,6 +64,7 @@ async fn told(city: &City) {
          '示例物业', '停电检修 planned works', {n}, {n} + 86400000, {n}, null); \
          insert into notification values ('n-1', 'maintainer:示例维保1', 'alerts', 'g', {n}, '{{}}'); \
          insert into notification_alert select 'n-1', id from alert where state = 'firing'; \
+         insert into notification_alert values ('n-1', 'x-3'); \
          insert into delivery (id, notification, receiver, sink, state, created_at, due_at) \
          values ('d-1', 'n-1', 'maintainer:示例维保1', 'webhook-0', 'delivered', {n}, {n})",
         n = NOW.0
@@ -89,6 +90,8 @@ async fn pages_fit_a_phone_and_can_be_read_in_both_languages() {
         "/quarantine",
         "/silences",
         "/silences/s-1",
+        "/areas",
+        "/areas/x-3",
         link.as_str(),
     ];
     for path in paths {

@@ -109,6 +109,7 @@ async fn seed(pool: &SqlitePool) {
     units(pool).await;
     events(pool).await;
     alerts(pool).await;
+    areas(pool).await;
     refused(pool).await;
 }
 
@@ -300,6 +301,31 @@ async fn alerts(pool: &SqlitePool) {
             run(pool, format!("insert into outbox values ({n}, {n}, {})", starts + 900)).await;
         }
     }
+}
+
+/// A power cut that lasts and one that is over, a region that was out of sight; two alerts wait for the first.
+async fn areas(pool: &SqlitePool) {
+    let rows = [
+        ("x-1", "blind_region", "350583", "", NOW.0 - DAY, (NOW.0 - DAY + HOUR).to_string(), 10),
+        ("x-2", "area_power", "350582", HOSTILE, NOW.0 - 3 * HOUR, (NOW.0 - 2 * HOUR).to_string(), 6),
+        ("x-3", "area_power", "350582", "云锦小区", NOW.0 - HOUR, "null".to_owned(), 8),
+    ];
+    for (id, kind, region, site, starts, ends, units) in rows {
+        let site = site.replace('\'', "''");
+        run(pool, format!(
+            "insert into area_event values ('{id}', '{kind}', '{region}', '{site}', 'warning', {starts}, {ends}, {units}, \
+             '规则 / the rule', '{units} 台电梯断电', '{units} units without mains')",
+        )).await;
+        run(
+            pool,
+            format!(
+                "insert into alert_transition (alert, kind, at, severity) values ('{id}', 'fired', {starts}, 'warning')"
+            ),
+        )
+        .await;
+    }
+    run(pool, format!("insert into inhibition select id, 'x-3', {} from alert where state = 'firing' limit 2", NOW.0))
+        .await;
 }
 
 async fn refused(pool: &SqlitePool) {

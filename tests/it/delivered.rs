@@ -1,6 +1,16 @@
 //! The built daemon with a real broker and receivers that misbehave: killed again and again, every alert reaches its
 //! receiver, every repeat has the same key; one receiver that hangs delays no other.
 
+mod forgetful;
+
+mod digest;
+
+mod rerouted;
+
+mod storm;
+
+mod mended;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -63,6 +63,8 @@ mod metrics;
 
 mod pages;
 
+mod areas;
+
 mod reading;
 
 mod process;
@@ -74,6 +76,8 @@ mod regions;
 mod crash;
 
 mod delivered;
+
+mod operator;
 
 mod cli;
 

@@ -133,7 +133,9 @@ fn many_alerts_are_counted_and_the_rest_is_behind_the_link() {
         text.plain
     );
     assert!(text.plain.contains("\nAnd 7980 more.\n"), "{}", text.plain);
-    assert!(text.markdown.contains("\nAnd 7995 more.\n"), "a robot's message lists five: {}", text.markdown);
+    assert!(text.markdown.contains("\nAnd 7980 more.\n"), "{}", text.markdown);
+    let (full, short) = (text.markdown.matches("> Since").count(), text.markdown.matches("\n- [Critical]").count());
+    assert_eq!((full, short), (5, 15), "a robot's message names the others in a line each: {}", text.markdown);
 }
 
 #[test]

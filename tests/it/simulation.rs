@@ -47,7 +47,7 @@ async fn a_city_is_heard_whole_through_the_embedded_broker() {
     let region = RegionCode::new("350582").unwrap();
     let city =
         city::build(&CitySettings { units: 400, seed: 3, region, today: jiff::civil::date(2026, 11, 24) }).unwrap();
-    let story = StorySettings { seed: 3, start: clock.now(), speed: 30.0, history_days: 30 };
+    let story = StorySettings { seed: 3, start: clock.now(), speed: 30.0, history_days: 30, power_cut: None };
     let past = Story::new(&city, story.clone()).take_while(|message| message.at < story.start).count();
     let settings = SimulationSettings {
         connection: connection(&url),

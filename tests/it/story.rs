@@ -1,23 +1,23 @@
 //! What the simulated city tells: repeatable, in order, and with the numbers of a real city.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use liftwatch::decode::Decoder;
 use liftwatch::decode::mapping::Fact;
 use liftwatch::domain::event::Origin;
 use liftwatch::domain::id::RegionCode;
-use liftwatch::domain::time::Timestamp;
+use liftwatch::domain::time::{MINUTE, SECOND, Timestamp};
 use liftwatch::registry_csv;
 use liftwatch::simulate::city::{CitySettings, build};
 use liftwatch::simulate::registry_csv::write;
-use liftwatch::simulate::story::{Message, Story, StorySettings};
+use liftwatch::simulate::story::{Message, PowerCut, Story, StorySettings};
 
 const START: Timestamp = Timestamp(1_795_000_000_000);
 
 fn story(units: usize, seed: u64, speed: f64) -> Story {
     let region = RegionCode::new("350582").unwrap();
     let city = build(&CitySettings { units, seed, region, today: jiff::civil::date(2026, 11, 24) }).unwrap();
-    Story::new(&city, StorySettings { seed, start: START, speed, history_days: 30 })
+    Story::new(&city, StorySettings { seed, start: START, speed, history_days: 30, power_cut: None })
 }
 
 fn past(units: usize) -> Vec<Message> {
@@ -146,4 +146,33 @@ fn the_city_can_be_imported() {
         unit
     };
     assert!(city.units.iter().zip(&read).all(|(made, read)| exact(made) == exact(read)));
+}
+
+#[test]
+fn a_power_cut_takes_every_unit_within_ten_seconds_and_traps_some() {
+    let region = RegionCode::new("350582").unwrap();
+    let city = build(&CitySettings { units: 800, seed: 7, region, today: jiff::civil::date(2026, 11, 24) }).unwrap();
+    let power_cut = Some(PowerCut { after: MINUTE, lasts: 5 * MINUTE });
+    let settings = StorySettings { seed: 7, start: START, speed: 1.0, history_days: 0, power_cut };
+    let end = START + 8 * MINUTE;
+    let told: Vec<Message> = Story::new(&city, settings).take_while(|message| message.at < end).collect();
+    let about = |kind: &str| -> Vec<&Message> {
+        let kind = format!("\"type\":\"{kind}\"");
+        told.iter().filter(|message| String::from_utf8_lossy(&message.payload).contains(&kind)).collect()
+    };
+    let units = |messages: &[&Message]| messages.iter().map(|message| message.topic.clone()).collect::<BTreeSet<_>>();
+    let (off, on) = (about("mains_off"), about("mains_on"));
+    assert!(units(&off).len() > 790 && units(&off) == units(&on), "{} {}", units(&off).len(), units(&on).len());
+    let within = |messages: &[&Message], from: Timestamp| {
+        messages.iter().all(|message| (from..from + 10 * SECOND).contains(&message.at))
+    };
+    assert!(within(&off, START + MINUTE) && within(&on, START + 6 * MINUTE));
+    let trapped = about("entrapment_reported");
+    assert_eq!(units(&trapped).len(), 4);
+    assert_eq!(units(&trapped), units(&about("passenger_released")));
+    let dark = told
+        .iter()
+        .filter(|message| message.topic.ends_with("/state"))
+        .filter(|message| (START + 2 * MINUTE..START + 3 * MINUTE).contains(&message.at));
+    assert!((300..500).contains(&dark.count()), "half of the units are silent");
 }

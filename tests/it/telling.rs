@@ -8,10 +8,15 @@ mod storms;
 
 mod quiet;
 
+mod troubles;
+
+mod clocks;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use liftwatch::broker::LinkStatus;
 use liftwatch::domain::event::EventType;
 use liftwatch::domain::fault::FaultCode;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
@@ -26,7 +31,7 @@ use liftwatch::pipeline::action::{Action, Done};
 use liftwatch::store::deliveries::{Claimed, Room};
 use liftwatch::store::read::Reader;
 
-use crate::world::{START, UNIT, World, event, event_message, raised, unit};
+use crate::world::{START, UNIT, World, event, event_message, raised, region, unit};
 
 /// A message as it reached a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +91,8 @@ pub struct Town {
     pub answers: Answers,
     /// When the planner wants to look again.
     pub wake: Option<Timestamp>,
+    /// How the region's line to its broker stands.
+    pub line: Arc<LinkStatus>,
 }
 
 /// A route to a receiver, told at once and again after four hours.
@@ -122,8 +129,10 @@ impl Town {
             Some(Receiver { ways, wording: Box::new(|_, _| Text::default()) })
         }));
         let reader = Reader::open(&world.file()).await.unwrap();
-        let planner = Planner { reader, directory: Arc::new(directory), policy };
-        Self { world, planner, letters, answers, wake: None }
+        let line = Arc::new(LinkStatus::new(region(), world.now));
+        let lines = vec![Arc::clone(&line)];
+        let planner = Planner { reader, directory: Arc::new(directory), policy, lines };
+        Self { world, planner, letters, answers, wake: None, line }
     }
 
     /// What a receiver answers from now on.

@@ -199,11 +199,12 @@ pub fn routes() -> Router<Arc<Http>> {
 /// A [`Problem`] that names the wrong parameter.
 pub fn filter(params: &mut Params) -> Result<AlertFilter, Problem> {
     let state = params.word("state", &["firing", "resolved", "all", "withdrawn"])?;
-    let rules: Vec<&'static str> = words::rules().collect();
+    let rules: Vec<&'static str> = words::unit_rules().collect();
     Ok(AlertFilter {
         rule: params.word("rule", &rules)?.map(str::to_owned),
         unit: params.text("unit")?,
         region: params.text("region")?,
+        area: params.text("area")?,
         state: state.filter(|state| *state != "all").map(str::to_owned),
         after: params.text("after")?,
         limit: params.limit()?,
@@ -216,6 +217,7 @@ pub fn filter(params: &mut Params) -> Result<AlertFilter, Problem> {
         ("rule" = Option<String>, Query, description = "of this rule, such as repeated_fault"),
         ("unit" = Option<String>, Query, description = "of this unit"),
         ("region" = Option<String>, Query, description = "of units in this region"),
+        ("area" = Option<String>, Query, description = "not told, or not at once, because of this area event"),
         ("state" = Option<String>, Query, description = "firing, resolved, all or withdrawn"),
         ("after" = Option<String>, Query, description = "the `next` of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "rows, 100 if not said")),

@@ -18,6 +18,8 @@ pub mod answering;
 
 pub mod silences;
 
+pub mod areas;
+
 pub mod events;
 
 pub mod units;
@@ -44,6 +46,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(deliveries::routes())
         .merge(answering::routes())
         .merge(silences::routes())
+        .merge(areas::routes())
         .merge(events::routes())
         .merge(units::routes())
         .merge(quarantine::routes())

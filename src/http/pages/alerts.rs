@@ -10,23 +10,15 @@ use axum::routing::get;
 
 use super::answering::{self, AnswersView};
 use super::frame::{Frame, Reading, page};
-use super::show::{AlertView, Badge, Desk, FactView, Moment};
+use super::show::{AlertView, Badge, Choice, Desk, FactView, Moment, basis_in};
 use super::story::StoryView;
 use crate::domain::time::Timestamp;
 use crate::domain::words;
 use crate::http::handles::Http;
-use crate::http::phrases::Language;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
 use crate::store::read::alerts::{AlertFile, EvidenceRow};
 use crate::store::read::timeline::Entry;
-
-/// One choice of a filter.
-pub struct Choice {
-    pub value: &'static str,
-    pub label: String,
-    pub chosen: bool,
-}
 
 #[derive(Template)]
 #[template(path = "alerts.html")]
@@ -36,6 +28,8 @@ struct AlertsPage {
     states: Vec<Choice>,
     unit: String,
     region: String,
+    /// The area event for which these wait; empty for all alerts.
+    area: String,
     alerts: Vec<AlertView>,
     address: String,
     next: Option<String>,
@@ -81,17 +75,14 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     let language = reading.language;
     let desk = Desk::of(&http, language);
     let found = http.reader.alerts(&filter).await?;
-    let choice = |list: &str, value: &'static str, chosen: Option<&str>| Choice {
-        value,
-        label: language.word(list, value),
-        chosen: chosen == Some(value),
-    };
+    let choice = |list: &str, value, chosen| Choice::of(list, value, chosen, language);
     page(&AlertsPage {
         frame: reading.frame(language.phrases().alerts, "/alerts"),
-        rules: words::rules().map(|rule| choice("rule", rule, filter.rule.as_deref())).collect(),
+        rules: words::unit_rules().map(|rule| choice("rule", rule, filter.rule.as_deref())).collect(),
         states: ["firing", "resolved", "withdrawn"].map(|state| choice("state", state, filter.state.as_deref())).into(),
         unit: filter.unit.unwrap_or_default(),
         region: filter.region.unwrap_or_default(),
+        area: filter.area.unwrap_or_default(),
         alerts: AlertView::all(&found.items, &desk),
         address: reading.address(),
         next: found.next,
@@ -104,15 +95,6 @@ async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<
     let desk = Desk::of(&http, reading.language);
     let answers = answering::view(&http, &file, &desk).await?;
     page(&sheet(file, answers, story, &desk, &reading))
-}
-
-/// A basis stands in both languages, Chinese first and ` / ` between (`detect/rule.rs`).
-fn basis_in(language: Language, basis: &str) -> &str {
-    match (basis.split_once(" / "), language) {
-        (Some((zh, _)), Language::Zh) => zh,
-        (Some((_, en)), Language::En) => en,
-        (None, _) => basis,
-    }
 }
 
 fn sheet(file: AlertFile, answers: AnswersView, story: Vec<Entry>, desk: &Desk, reading: &Reading) -> AlertPage {

@@ -14,6 +14,8 @@ pub mod alerts;
 
 pub mod silences;
 
+pub mod areas;
+
 pub mod received;
 
 pub mod units;
@@ -48,6 +50,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(alerts::routes())
         .merge(answering::routes())
         .merge(silences::routes())
+        .merge(areas::routes())
         .merge(received::routes())
         .merge(units::routes())
         .merge(quarantine::routes())

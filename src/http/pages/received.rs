@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 
+use super::areas::AreaView;
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Desk, Moment};
 use crate::http::door;
@@ -33,6 +34,7 @@ struct ReceivedPage {
     created: Moment,
     count: i64,
     alerts: Vec<AlertView>,
+    areas: Vec<AreaView>,
     received: Option<Moment>,
 }
 
@@ -59,6 +61,7 @@ async fn show(State(http): State<Arc<Http>>, reading: Reading, link: Link) -> Re
         created: Moment::of(file.created_at, &desk),
         received: file.received_at.map(|at| Moment::of(at, &desk)),
         alerts: AlertView::all(&file.alerts, &desk),
+        areas: AreaView::all(&file.areas, &desk),
         receiver: file.receiver,
         count: file.count,
     })

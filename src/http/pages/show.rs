@@ -114,6 +114,13 @@ impl Badge {
         Self { class, sign, word: language.word("state", code) }
     }
 
+    /// The badge of whether an area event lasts.
+    #[must_use]
+    pub fn area(code: &str, language: Language) -> Self {
+        let (class, sign) = if code == "open" { ("firing", "◉") } else { ("good", "✓") };
+        Self { class, sign, word: language.word("area", code) }
+    }
+
     /// The badge of when a silence is in force.
     #[must_use]
     pub fn silence(code: &str, language: Language) -> Self {
@@ -171,6 +178,31 @@ impl AlertView {
     #[must_use]
     pub fn all(rows: &[AlertRow], desk: &Desk) -> Vec<Self> {
         rows.iter().map(|row| Self::of(row, desk)).collect()
+    }
+}
+
+/// One choice of a filter.
+pub struct Choice {
+    pub value: &'static str,
+    pub label: String,
+    pub chosen: bool,
+}
+
+impl Choice {
+    /// A code of a closed list, in the reader's words.
+    #[must_use]
+    pub fn of(list: &str, value: &'static str, chosen: Option<&str>, language: Language) -> Self {
+        Self { value, label: language.word(list, value), chosen: chosen == Some(value) }
+    }
+}
+
+/// A basis stands in both languages, Chinese first and ` / ` between (`detect/rule.rs`).
+#[must_use]
+pub fn basis_in(language: Language, basis: &str) -> &str {
+    match (basis.split_once(" / "), language) {
+        (Some((zh, _)), Language::Zh) => zh,
+        (Some((_, en)), Language::En) => en,
+        (None, _) => basis,
     }
 }
 

@@ -7,6 +7,8 @@ use crate::store::read::timeline::{Entry, What};
 pub struct StoryView {
     pub what: String,
     pub details: String,
+    /// The page that says more of it.
+    pub link: Option<String>,
     pub at: Moment,
 }
 
@@ -20,6 +22,10 @@ impl StoryView {
     fn of(entry: Entry, desk: &Desk) -> Self {
         let language = desk.language;
         let t = language.phrases();
+        let link = match &entry.what {
+            What::Inhibited { area, .. } => Some(format!("/areas/{area}")),
+            _ => None,
+        };
         let (what, details) = match entry.what {
             What::Event { id: _, kind, code } => {
                 (language.word("event", &kind), code.map(|code| language.word("fault", &code)).unwrap_or_default())
@@ -44,6 +50,6 @@ impl StoryView {
             }
             What::Escalation { receiver, why, .. } => (t.told_escalation.to_owned(), format!("{receiver} {why}")),
         };
-        Self { what, details, at: Moment::of(entry.at, desk) }
+        Self { what, details, link, at: Moment::of(entry.at, desk) }
     }
 }

@@ -1,7 +1,8 @@
-//! Prometheus' Alertmanager, API v2: every replica is told, and told again every minute, because it forgets at each restart
+//! Prometheus' Alertmanager, API v2: every replica is told, and told again every minute or so, because it forgets at each restart
 //! what it was told, and takes an alert of which it hears nothing for resolved.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,15 +13,19 @@ use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use crate::domain::time::{MINUTE, Timestamp};
+use crate::domain::time::{MINUTE, SECOND, Timestamp};
 use crate::notify::fill::Values;
 use crate::notify::message::{Item, Message};
+use crate::notify::period;
 use crate::notify::post::{self, Post};
 use crate::notify::secret;
 use crate::notify::sink::{Answer, Parcel, Sending, Sink, SinkError};
 
-/// How often everything that fires is told anew.
-const AGAIN: Duration = Duration::from_secs(60);
+/// How often everything that fires is told anew, unless the settings say otherwise.
+const AGAIN: i64 = MINUTE;
+
+/// Not more often than the refresher looks, and twice at least before an alert would end by itself.
+const AGAIN_BETWEEN: RangeInclusive<i64> = 5 * SECOND..=2 * MINUTE;
 
 /// How long an alert fires in Alertmanager after it was last told of; its own default too (`resolve_timeout`, 5 minutes).
 const LASTS: i64 = 5 * MINUTE;
@@ -46,9 +51,22 @@ pub struct Settings {
     /// Certificates (PEM) that the replicas' must lead to; the system's own where absent.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// How often everything that fires is told anew, in milliseconds.
+    #[serde(default = "again", deserialize_with = "period::millis")]
+    pub resend_interval: i64,
+}
+
+const fn again() -> i64 {
+    AGAIN
 }
 
 impl Settings {
+    /// One for these replicas, with every other key left out.
+    #[must_use]
+    pub const fn of(urls: Vec<String>) -> Self {
+        Self { urls, username: None, password_file: None, ca_file: None, resend_interval: AGAIN }
+    }
+
     /// What can be said without opening a file.
     #[must_use]
     pub fn problems(&self) -> Vec<SinkError> {
@@ -59,6 +77,10 @@ impl Settings {
             .collect();
         if self.urls.is_empty() {
             problems.push(SinkError::new("urls", "names no Alertmanager"));
+        }
+        if !AGAIN_BETWEEN.contains(&self.resend_interval) {
+            let (least, most) = (period::show(*AGAIN_BETWEEN.start()), period::show(*AGAIN_BETWEEN.end()));
+            problems.push(SinkError::new("resend_interval", format!("must be from {least} to {most}")));
         }
         match (&self.username, &self.password_file) {
             (None, Some(_)) => problems.push(SinkError::new("password_file", "needs `username` beside it")),
@@ -88,7 +110,9 @@ impl Settings {
             let login = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
             post::header(&mut headers, "authorization", &login);
         }
-        Ok(Alertmanager { endpoints, headers, post: Post::trusting(self.ca_file.as_deref())? })
+        let post = Post::trusting(self.ca_file.as_deref())?;
+        let again = Duration::from_millis(u64::try_from(self.resend_interval).unwrap_or(0));
+        Ok(Alertmanager { endpoints, headers, post, again })
     }
 }
 
@@ -97,6 +121,7 @@ pub struct Alertmanager {
     endpoints: Vec<Url>,
     headers: HeaderMap,
     post: Post,
+    again: Duration,
 }
 
 impl Sink for Alertmanager {
@@ -115,7 +140,7 @@ impl Sink for Alertmanager {
     }
 
     fn refresh(&self) -> Option<Duration> {
-        Some(AGAIN)
+        Some(self.again)
     }
 
     fn show<'a>(&'a self, firing: &'a [Item], now: Timestamp) -> Sending<'a> {
@@ -256,7 +281,7 @@ mod tests {
 
     #[test]
     fn says_which_key_is_wrong() {
-        let settings = Settings { urls: vec![], username: Some("a".to_owned()), password_file: None, ca_file: None };
+        let settings = Settings { username: Some("a".to_owned()), ..Settings::of(Vec::new()) };
         let keys: Vec<&str> = settings.problems().iter().map(|problem| problem.key).collect();
         assert_eq!(keys, ["urls", "username"]);
     }

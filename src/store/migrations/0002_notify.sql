@@ -140,6 +140,16 @@ create table ladder (
 ) without rowid;
 create index ladder_due on ladder (due_at) where due_at is not null;
 
+-- What the operator was told of troubles around liftwatch.
+create table trouble_told (
+    kind text not null,                  -- src/domain/notice.rs
+    subject text not null,               -- the publisher or the region
+    told_at integer not null,
+    upto integer not null,               -- how far: a place in quarantine, or the time of what happened last
+    primary key (kind, subject)
+) without rowid;
+create index quarantine_foreign on quarantine (publisher, id, unit) where reason = 'foreign_unit';
+
 -- What holds of many units at once: a site without mains, a region that is silent. Derived from facts alone.
 create table area_event (
     id text primary key,                 -- x-, then time-ordered
@@ -165,3 +175,4 @@ create table inhibition (
     at integer not null,
     primary key (alert, area)
 ) without rowid;
+create index inhibition_area on inhibition (area, alert);

@@ -89,6 +89,8 @@ pub struct AlertFilter {
     pub rule: Option<String>,
     pub unit: Option<String>,
     pub region: Option<String>,
+    /// Those that were not told, or not at once, because of this area event.
+    pub area: Option<String>,
     /// `firing`, `resolved` or `withdrawn`; `None` is firing and resolved together.
     pub state: Option<String>,
     pub after: Option<String>,
@@ -167,6 +169,9 @@ pub(super) async fn page(tx: &mut SqliteConnection, filter: &AlertFilter) -> Res
     }
     if let Some(region) = &filter.region {
         query.push(" and u.region = ").push_bind(region.clone());
+    }
+    if let Some(area) = &filter.area {
+        query.push(" and a.id in (select alert from inhibition where area = ").push_bind(area.clone()).push(")");
     }
     if let Some(after) = &filter.after {
         query.push(" and a.id < ").push_bind(after.clone());

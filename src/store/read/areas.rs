@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
-use super::{ReadError, Reader};
+use super::timeline::{self, Entry};
+use super::{Page, ReadError, Reader};
 use crate::store::areas::AreaRow;
 use crate::store::words::to_json;
 
@@ -38,7 +39,85 @@ pub struct AreaFacts {
     pub silent: Vec<SilentRegion>,
 }
 
+/// Columns of an area event as readers see it; every query of them begins with this.
+const SELECT: &str = "select id, kind, region, site, severity, starts_at, ends_at, units, basis, summary_zh, summary_en, \
+     (select count(*) from inhibition where area = e.id) as held from area_event e where true";
+
+/// An area event as readers see it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct AreaSeen {
+    #[sqlx(flatten)]
+    pub area: AreaRow,
+    /// How many alerts were not told, or not at once, because of it.
+    pub held: i64,
+}
+
+/// An area event with its story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AreaFile {
+    pub seen: AreaSeen,
+    /// What became of it and who was told, the oldest first.
+    pub story: Vec<Entry>,
+}
+
+/// Which area events, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct AreaFilter {
+    pub kind: Option<String>,
+    pub region: Option<String>,
+    /// `Some(true)` only those that last, `Some(false)` only those that are over.
+    pub open: Option<bool>,
+    pub after: Option<String>,
+    pub limit: u32,
+}
+
+/// The area events of one message, the largest first.
+pub(super) async fn told(tx: &mut SqliteConnection, message: &str, limit: u32) -> Result<Vec<AreaSeen>, ReadError> {
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    query.push(" and id in (select alert from notification_alert where notification = ").push_bind(message.to_owned());
+    query.push(") order by units desc, id limit ").push_bind(limit);
+    Ok(query.build_query_as().fetch_all(tx).await?)
+}
+
 impl Reader {
+    /// A page of area events, the newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn areas(&self, filter: &AreaFilter) -> Result<Page<AreaSeen>, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        match filter.open {
+            Some(true) => query.push(" and ends_at is null"),
+            Some(false) => query.push(" and ends_at is not null"),
+            None => &mut query,
+        };
+        if let Some(kind) = &filter.kind {
+            query.push(" and kind = ").push_bind(kind.clone());
+        }
+        if let Some(region) = &filter.region {
+            query.push(" and region = ").push_bind(region.clone());
+        }
+        if let Some(after) = &filter.after {
+            query.push(" and id < ").push_bind(after.clone());
+        }
+        query.push(" order by id desc limit ").push_bind(i64::from(filter.limit) + 1);
+        let rows = query.build_query_as::<AreaSeen>().fetch_all(&mut *self.snapshot().await?.tx).await?;
+        Ok(Page::cut(rows, filter.limit, |row| row.area.id.clone()))
+    }
+
+    /// One area event with its story; `None` if there is no such event.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn area(&self, id: &str) -> Result<Option<AreaFile>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let tx = &mut *snapshot.tx;
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push(" and id = ").push_bind(id);
+        let Some(seen) = query.build_query_as::<AreaSeen>().fetch_optional(&mut *tx).await? else { return Ok(None) };
+        Ok(Some(AreaFile { seen, story: timeline::story(tx, id).await? }))
+    }
+
     /// The facts since `since` (ms). Silent regions are looked at where at least `units` units are silent at all, or an
     /// event of a region lasts; units at a site without mains are left out of them.
     ///

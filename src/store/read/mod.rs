@@ -10,6 +10,8 @@ pub mod silences;
 
 pub mod areas;
 
+pub mod troubles;
+
 pub mod city;
 
 pub mod deliveries;

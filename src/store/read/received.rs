@@ -3,6 +3,7 @@
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::alerts::{AlertRow, SELECT};
+use super::areas::{self, AreaSeen};
 use super::{ReadError, Reader};
 
 /// A message that was sent, as the page behind its link shows it.
@@ -16,6 +17,8 @@ pub struct ReceivedFile {
     pub count: i64,
     /// The first of them, the worst first.
     pub alerts: Vec<AlertRow>,
+    /// The area events among them, the largest first.
+    pub areas: Vec<AreaSeen>,
 }
 
 impl Reader {
@@ -30,10 +33,11 @@ impl Reader {
              (select count(*) from notification_alert na where na.notification = n.id) \
              from delivery d join notification n on n.id = d.notification where d.id = $1";
         let Some(row) = sqlx::query(find).bind(delivery).fetch_optional(&mut *tx).await? else { return Ok(None) };
+        let message: String = row.get(3);
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and a.id in (select alert from notification_alert where notification = ");
         query
-            .push_bind(row.get::<String, _>(3))
+            .push_bind(message.clone())
             .push(") order by case a.severity when 'critical' then 0 when 'warning' then 1 else 2 end, a.id limit ");
         query.push_bind(limit);
         Ok(Some(ReceivedFile {
@@ -42,6 +46,7 @@ impl Reader {
             received_at: row.get(2),
             created_at: row.get(4),
             count: row.get(5),
+            areas: areas::told(tx, &message, limit).await?,
             alerts: query.build_query_as::<AlertRow>().fetch_all(&mut *tx).await?,
         }))
     }

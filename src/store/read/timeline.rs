@@ -82,14 +82,19 @@ impl Reader {
         if sqlx::query_scalar::<_, i64>(known).bind(alert).fetch_one(&mut *tx).await? == 0 {
             return Ok(None);
         }
-        let mut entries = facts(tx, alert).await?;
-        entries.extend(told(tx, alert).await?);
-        entries.extend(answers(tx, alert).await?);
-        // What caused something stands before it, though both have one time.
-        entries.sort_by_key(|entry| (entry.at, entry.what.rank()));
-        entries.truncate(ENTRIES);
-        Ok(Some(entries))
+        Ok(Some(story(tx, alert).await?))
     }
+}
+
+/// What happened to an alert or an area event, on a connection that is already reading.
+pub(super) async fn story(tx: &mut SqliteConnection, id: &str) -> Result<Vec<Entry>, ReadError> {
+    let mut entries = facts(tx, id).await?;
+    entries.extend(told(tx, id).await?);
+    entries.extend(answers(tx, id).await?);
+    // What caused something stands before it, though both have one time.
+    entries.sort_by_key(|entry| (entry.at, entry.what.rank()));
+    entries.truncate(ENTRIES);
+    Ok(entries)
 }
 
 impl What {

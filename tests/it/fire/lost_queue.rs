@@ -29,7 +29,7 @@ fn told(start: Timestamp, end: Timestamp) -> BTreeSet<Number> {
     let region = RegionCode::new("350582").unwrap();
     let today = jiff::civil::date(2026, 11, 24);
     let city = build(&CitySettings { units: UNITS, seed: SEED, region, today }).unwrap();
-    let story = Story::new(&city, StorySettings { seed: SEED, start, speed: SPEED, history_days: 30 });
+    let story = Story::new(&city, StorySettings { seed: SEED, start, speed: SPEED, history_days: 30, power_cut: None });
     story.take_while(|message| message.at <= end).filter_map(|message| message.number).collect()
 }
 

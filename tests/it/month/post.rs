@@ -56,7 +56,8 @@ pub struct Post {
 
 impl Post {
     pub fn new(plan: Plan, city: &City) -> Self {
-        let settings = StorySettings { seed: plan.seed, start: plan.end(), speed: 1.0, history_days: plan.days };
+        let settings =
+            StorySettings { seed: plan.seed, start: plan.end(), speed: 1.0, history_days: plan.days, power_cut: None };
         let mut rng = Rng::with_seed(plan.seed);
         Self {
             plan,

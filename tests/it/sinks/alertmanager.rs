@@ -14,18 +14,18 @@ use super::{install_tls, item, message, now, secret, send};
 use crate::mosquitto::free_port;
 
 /// A running Alertmanager with an empty memory, gone when dropped.
-struct Real {
-    port: u16,
+pub struct Real {
+    pub port: u16,
     child: Child,
     _dir: tempfile::TempDir,
 }
 
 impl Real {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_at(free_port())
     }
 
-    fn start_at(port: u16) -> Self {
+    pub fn start_at(port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("am.yml"), "route: {receiver: none}\nreceivers: [{name: none}]\n").unwrap();
         let child = Command::new("prometheus-alertmanager")
@@ -48,7 +48,7 @@ impl Real {
         panic!("alertmanager does not accept connections");
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
@@ -58,7 +58,7 @@ impl Real {
         serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 
-    fn units(&self) -> Vec<String> {
+    pub fn units(&self) -> Vec<String> {
         let mut units: Vec<String> =
             self.firing().iter().map(|alert| alert["labels"]["unit"].as_str().unwrap().to_owned()).collect();
         units.sort();
@@ -75,7 +75,7 @@ impl Drop for Real {
 
 fn connect(urls: &[String]) -> Alertmanager {
     install_tls();
-    Settings { urls: urls.to_vec(), username: None, password_file: None, ca_file: None }.connect().unwrap()
+    Settings::of(urls.to_vec()).connect().unwrap()
 }
 
 fn delivered(answer: &Answer) {
@@ -165,8 +165,7 @@ async fn the_password_travels_as_basic_authentication() {
     let stub = Stub::start(Act::status(401));
     let dir = tempfile::tempdir().unwrap();
     let password_file = Some(secret(&dir, "password", "open sesame"));
-    let settings =
-        Settings { urls: vec![stub.url()], username: Some("aladdin".to_owned()), password_file, ca_file: None };
+    let settings = Settings { username: Some("aladdin".to_owned()), password_file, ..Settings::of(vec![stub.url()]) };
     let answer = send(&settings.connect().unwrap(), "d-1", &message("test", Vec::new())).await;
     assert!(matches!(answer, Answer::Refused { status: Some(401), .. }), "{answer:?}");
     assert_eq!(stub.requests()[0].headers["authorization"], "Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ==");

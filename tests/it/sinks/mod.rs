@@ -6,7 +6,7 @@ mod settings;
 
 mod webhook;
 
-mod alertmanager;
+pub mod alertmanager;
 
 mod mqtt;
 

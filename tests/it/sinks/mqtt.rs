@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use liftwatch::notify::fill::Values;
+use liftwatch::notify::message::Item;
 use liftwatch::notify::sink::{Answer, Sink};
 use liftwatch::notify::sinks::mqtt::{Mqtt, Settings};
 use serde_json::Value;
@@ -151,4 +152,31 @@ async fn two_firms_of_one_receiver_do_not_push_each_other_out() {
         }
     }
     assert!(!broker.log().contains("already connected"), "{}", broker.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_area_event_stands_on_a_topic_of_its_place_for_every_firm_and_is_cleared_at_its_end() {
+    let broker = Mosquitto::start();
+    let sink = connect(&broker);
+    assert_eq!(sink.show(&[], now()).await, DELIVERED);
+    let area = |id: &str, rule: &str, site: &str, firing: bool| Item {
+        rule: rule.to_owned(),
+        site: site.to_owned(),
+        maintainer: String::new(),
+        ..item(id, "", firing)
+    };
+    let begun = vec![area("x-1", "area_power", "东/园", true), area("x-2", "blind_region", "", true)];
+    assert_eq!(send(&sink, "d-1", &message("alerts", begun)).await, DELIVERED);
+    let shown = retained(&broker);
+    let topics: Vec<&str> = shown.keys().map(String::as_str).collect();
+    assert_eq!(topics, ["liftalert/v1/_area/350582", "liftalert/v1/_area/350582 东%2F园"]);
+    let site = &shown[topics[1]];
+    assert_eq!((site["unit"].as_str(), site["site"].as_str()), (Some(""), Some("东/园")));
+    assert_eq!(
+        (site["alerts"][0]["id"].as_str(), site["alerts"][0]["rule"].as_str()),
+        (Some("x-1"), Some("area_power"))
+    );
+    let over = vec![area("x-1", "area_power", "东/园", false)];
+    assert_eq!(send(&sink, "d-2", &message("alerts", over)).await, DELIVERED);
+    assert_eq!(retained(&broker).keys().collect::<Vec<_>>(), ["liftalert/v1/_area/350582"]);
 }

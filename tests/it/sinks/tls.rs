@@ -52,7 +52,7 @@ async fn a_receiver_whose_certificate_does_not_lead_to_a_trusted_one_is_told_not
         let settings =
             webhook::Settings { url: url.clone(), secret_files: vec![key.clone()], ca_file: ca_file.clone() };
         let hook = settings.connect(&Values::new(), &loopback()).unwrap();
-        let settings = alertmanager::Settings { urls: vec![url.clone()], username: None, password_file: None, ca_file };
+        let settings = alertmanager::Settings { ca_file, ..alertmanager::Settings::of(vec![url.clone()]) };
         let alertmanager = settings.connect().unwrap();
         for answer in [send(&hook, "d-1", &about).await, send(&alertmanager, "d-2", &about).await] {
             match answer {

@@ -100,11 +100,9 @@ async fn five_units_of_a_site_without_mains_within_two_minutes_are_told_once_to_
     assert_eq!(letters[0].says(), ["area_power fired"]);
     assert_eq!(message.items[0].summary_en, "5 units without mains");
     assert_eq!(message.en, "5 units at 1 places in all");
-    assert_eq!(
-        message.items[0].link.as_deref(),
-        Some("https://lifts.example/units?region=350582&q=estate-0"),
-        "the list of the site's units"
-    );
+    let id = town.world.text("select id from area_event").await;
+    assert_eq!(message.items[0].link, Some(format!("https://lifts.example/areas/{id}")));
+    assert_eq!(message.link.as_deref(), Some("https://lifts.example/areas?state=open"));
     on(&mut town, 0..2).await;
     town.pass(START + 20 * MINUTE, MINUTE).await;
     assert_eq!(town.said(), Vec::<String>::new(), "three of five are still without");
