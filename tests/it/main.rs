@@ -60,6 +60,8 @@ mod answers;
 
 mod metrics;
 
+mod prometheus_rules;
+
 mod pages;
 
 mod reading;
