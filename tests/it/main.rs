@@ -62,6 +62,8 @@ mod metrics;
 
 mod prometheus_rules;
 
+mod deploy;
+
 mod pages;
 
 mod reading;
