@@ -2,6 +2,8 @@
 
 pub mod stop;
 
+pub mod supervisor;
+
 pub mod daemon;
 
 pub mod routes;
@@ -12,13 +14,15 @@ pub mod wing;
 
 pub mod doctor;
 
+pub mod manual;
+
 #[cfg(feature = "embedded-broker")]
 pub mod demo;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::AppError;
@@ -74,6 +78,9 @@ enum Command {
     Simulate(wing::SimulateArgs),
     /// Publishes a status log to a broker as canonical events
     Replay(wing::ReplayArgs),
+    /// Writes man pages and completions, for packagers
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
 }
 
 impl Command {
@@ -136,6 +143,7 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Decode(args) => Ok(decode::run(&args)?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),
+        Command::Manual(args) => Ok(manual::run(&args, Cli::command())?),
     }
 }
 

@@ -38,7 +38,7 @@ const FLOORS: [(&str, u8); 26] = [
 const WING: [&str; 2] = ["simulate", "replay"];
 
 /// Foreign crates that stand behind a wall, and the rooms or files that may name them.
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 17] = [
     ("sqlx", &["store"]),
     ("rumqttc", &["ingest", "simulate", "replay", "notify/sinks/mqtt.rs"]),
     ("rmqtt", &["simulate/broker.rs"]),
@@ -52,6 +52,9 @@ const CRATES: [(&str, &[&str]); 14] = [
     ("utoipa", &["http"]),
     ("toml", &["config"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli/manual.rs"]),
+    ("clap_mangen", &["cli/manual.rs"]),
+    ("sd_notify", &["cli/supervisor.rs"]),
     ("tracing_subscriber", &["cli"]),
 ];
 

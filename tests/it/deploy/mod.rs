@@ -1,6 +1,12 @@
 //! What `deploy/` ships, tried as it is shipped: only ports and paths are others.
 
+mod machine;
+
 mod broker;
+
+mod supervised;
+
+mod package;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
