@@ -8,6 +8,8 @@ mod supervised;
 
 mod package;
 
+mod containers;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
