@@ -12,6 +12,8 @@ pub mod decode;
 
 pub mod wing;
 
+pub mod backup;
+
 pub mod doctor;
 
 pub mod manual;
@@ -72,6 +74,8 @@ enum Command {
     /// Takes data over from files
     #[command(subcommand)]
     Import(daemon::Import),
+    /// Copies the database, with the daemon running or not
+    Backup(backup::BackupArgs),
     /// Shows what a payload becomes
     Decode(decode::DecodeArgs),
     /// Publishes a simulated city to a broker
@@ -140,6 +144,7 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Check(args) => Ok(daemon::check(&args)?),
         Command::Doctor(args) => Ok(doctor::run(&args).await?),
         Command::Import(daemon::Import::Units(args)) => daemon::import_units(&args).await,
+        Command::Backup(args) => Ok(backup::run(&args).await?),
         Command::Decode(args) => Ok(decode::run(&args)?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),

@@ -34,6 +34,8 @@ pub mod live;
 
 pub mod inspect;
 
+pub mod backup;
+
 pub mod read;
 
 use std::path::{Path, PathBuf};

@@ -82,6 +82,8 @@ mod cli;
 
 mod doctor;
 
+mod backup;
+
 mod replay;
 
 mod tls;
