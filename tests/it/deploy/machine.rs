@@ -7,10 +7,14 @@ use std::process::{Command, Output, Stdio};
 /// Lays the overlay in memory and runs `script` in it. What the script starts ends with it.
 const LAY: &str = "set -e
 ip link set lo up
-mount -t tmpfs -o size=2g tmpfs \"$1\"
+mount -t tmpfs -o size=6g tmpfs \"$1\"
 mkdir \"$1/up\" \"$1/work\" \"$1/root\"
 mount -t overlay overlay -o \"lowerdir=/,upperdir=$1/up,workdir=$1/work\" \"$1/root\"
 mount -t proc proc \"$1/root/proc\"
+# A copy of its own, as of now: somebody may install something on the machine below.
+cp -a /var/lib/dpkg \"$1/dpkg\"
+rm -f \"$1\"/dpkg/updates/*
+mount --bind \"$1/dpkg\" \"$1/root/var/lib/dpkg\"
 mount -t tmpfs tmpfs \"$1/root/run\"
 mount --bind /dev \"$1/root/dev\"
 echo force-unsafe-io > \"$1/root/etc/dpkg/dpkg.cfg.d/test\"

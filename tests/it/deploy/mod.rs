@@ -10,6 +10,8 @@ mod package;
 
 mod containers;
 
+mod guide;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

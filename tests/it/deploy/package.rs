@@ -58,7 +58,7 @@ fn the_package_is_installed_removed_and_purged_and_the_records_stay() {
         dpkg -i /package.deb
         echo \"version $(liftwatch --version)\"
         liftwatch check --config /etc/liftwatch/liftwatch.toml
-        stat -c 'secrets %a %U' /etc/liftwatch/secrets
+        stat -c 'secrets %a %U %G' /etc/liftwatch/secrets
         stat -c 'records %a %U' /var/lib/liftwatch
         systemd-analyze verify --man=no liftwatch.service
         for page in /usr/share/man/man1/liftwatch*.1.gz; do man --warnings -l \"$page\" > /dev/null; done
@@ -80,7 +80,11 @@ fn the_package_is_installed_removed_and_purged_and_the_records_stay() {
     ";
     let said = machine::runs(script, &[(package(), "/package.deb")]);
     for part in [
-        concat!("version liftwatch ", env!("CARGO_PKG_VERSION"), "\nok\nsecrets 700 root\nrecords 750 liftwatch\n"),
+        concat!(
+            "version liftwatch ",
+            env!("CARGO_PKG_VERSION"),
+            "\nok\nsecrets 2750 root liftwatch\nrecords 750 liftwatch\n"
+        ),
         "-F _liftwatch liftwatch\n",
         "1 added, 0 changed, 0 unchanged",
         "# changed\n",
