@@ -1,6 +1,10 @@
 //! Where a broker is, and how the line to it stands. Names no MQTT library, so that every floor may read it.
 
+pub mod offset;
+
 pub mod tls;
+
+pub mod expiry;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -8,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
+use self::offset::ClockOffset;
 use crate::domain::id::RegionCode;
 use crate::domain::time::Timestamp;
 
@@ -93,6 +98,9 @@ pub struct LinkStatus {
     subscribed: AtomicBool,
     since: AtomicI64,
     last_packet_at: AtomicI64,
+    /// 0 before the first.
+    last_message_at: AtomicI64,
+    clock_offset: ClockOffset,
     connects: AtomicU64,
     sessions_lost: AtomicU64,
     takeovers: AtomicU64,
@@ -113,6 +121,8 @@ impl LinkStatus {
             subscribed: AtomicBool::new(false),
             since: AtomicI64::new(now.0),
             last_packet_at: AtomicI64::new(now.0),
+            last_message_at: AtomicI64::new(0),
+            clock_offset: ClockOffset::default(),
             connects: AtomicU64::new(0),
             sessions_lost: AtomicU64::new(0),
             takeovers: AtomicU64::new(0),
@@ -146,6 +156,18 @@ impl LinkStatus {
     #[must_use]
     pub fn last_packet_at(&self) -> Timestamp {
         Timestamp(self.last_packet_at.load(Ordering::Relaxed))
+    }
+
+    /// When the last message came, in this process; `None` before the first.
+    #[must_use]
+    pub fn last_message_at(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.last_message_at.load(Ordering::Relaxed))).filter(|at| at.0 != 0)
+    }
+
+    /// By how many milliseconds our clock is ahead of what the latest messages say; `None` before the first that says a time.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<i64> {
+        self.clock_offset.median()
     }
 
     /// Connections made since the process began.
@@ -234,9 +256,15 @@ impl LinkStatus {
         }
     }
 
-    /// A message came with the broker's mark of having been sent before.
-    pub fn note_redelivered(&self) {
-        self.redelivered.fetch_add(1, Ordering::Relaxed);
+    /// A message came; `told_at` is its own time, and `again` the broker's mark of having been sent before.
+    pub fn note_message(&self, now: Timestamp, told_at: Option<Timestamp>, again: bool) {
+        self.last_message_at.store(now.0, Ordering::Relaxed);
+        if let Some(told_at) = told_at {
+            self.clock_offset.note(now, told_at);
+        }
+        if again {
+            self.redelivered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How many messages are received and not yet on disk.

@@ -176,9 +176,14 @@ impl Document {
         self.problems.is_empty()
     }
 
-    /// Relative paths in the file start at the file's own folder.
+    /// Relative paths in the file start at the file's own folder. What is below `secrets/` there may be for root alone:
+    /// a service manager that reads it for us (systemd's `LoadCredential=secrets:FOLDER`) puts it where it says.
     #[must_use]
     pub fn resolve(&self, path: &Path) -> PathBuf {
+        let handed = std::env::var_os("CREDENTIALS_DIRECTORY");
+        if let Some(place) = handed.as_deref().and_then(|folder| credential(Path::new(folder), path)) {
+            return place;
+        }
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
@@ -250,6 +255,12 @@ impl Document {
         self.problems.dedup();
         ConfigError { path: self.path, problems: self.problems }
     }
+}
+
+/// Where `secrets/NAME` lies among the credentials: systemd names them `secrets_NAME`.
+fn credential(folder: &Path, path: &Path) -> Option<PathBuf> {
+    let name = path.strip_prefix("secrets").ok()?.to_str().filter(|name| !name.is_empty())?;
+    Some(folder.join(format!("secrets_{}", name.replace('/', "_"))))
 }
 
 fn tree(text: &str) -> DeTable<'_> {

@@ -1,25 +1,31 @@
 //! What Prometheus scrapes: counters of this process, and gauges of the city made anew from a snapshot at each scrape.
-//! The only file that names the prometheus crate. No timestamps; label values come from closed lists and the registry.
+//! No other room names the prometheus crate. No timestamps; label values come from closed lists and the registry.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod gauge;
+
+pub mod vitals;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
+use self::gauge::{PREFIX, float, gauge, single};
+use self::vitals::Vitals;
 use crate::domain::event::EventType;
 use crate::domain::fault::FaultCode;
 
 /// The media type of what [`Metrics::render`] makes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-const PREFIX: &str = "liftwatch";
-
 /// The gauges of one scrape: what the database and the links said just now.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// (region, connected)
     pub links: Vec<(String, bool)>,
+    /// How the process itself stands.
+    pub vitals: Vitals,
     /// What the database said; `None` leaves its gauges out, because an old number would be a lie.
     pub city: Option<CitySnapshot>,
 }
@@ -270,29 +276,12 @@ fn histogram(name: &str, help: &str, buckets: &[f64]) -> Histogram {
     Histogram::with_opts(opts).expect("constant names and ascending buckets are valid")
 }
 
-/// One gauge with all its series; two rows of the same labels add up, because a series may stand only once.
-fn gauge<'a, const N: usize>(
-    name: &str,
-    help: &str,
-    labels: [&str; N],
-    series: impl IntoIterator<Item = ([&'a str; N], f64)>,
-) -> GaugeVec {
-    let mut sums: BTreeMap<[&str; N], f64> = BTreeMap::new();
-    for (values, value) in series {
-        *sums.entry(values).or_default() += value;
-    }
-    let vec = GaugeVec::new(Opts::new(name, help).namespace(PREFIX), &labels).expect("constant names are valid");
-    for (values, value) in sums {
-        vec.with_label_values(&values).set(value);
-    }
-    vec
-}
-
 fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     let connected = snapshot.links.iter().map(|(region, up)| ([region.as_str()], f64::from(u8::from(*up))));
     let mut gauges =
         vec![gauge("mqtt_connected", "Whether the session with the region's broker stands.", ["region"], connected)];
     let build = [([env!("CARGO_PKG_VERSION")], 1.0)];
+    gauges.extend(vitals::gauges(&snapshot.vitals));
     gauges.push(gauge("build_info", "Always 1; which version runs.", ["version"], build));
     if let Some(city) = &snapshot.city {
         gauges.extend(unit_gauges(city));
@@ -372,13 +361,4 @@ fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
     gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
     gauges
-}
-
-fn single(name: &str, help: &str, value: i64) -> GaugeVec {
-    gauge(name, help, [], [([], float(value))])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and bytes stay far below 2^53")]
-fn float(value: i64) -> f64 {
-    value as f64
 }

@@ -39,6 +39,7 @@ const FLUSH_EVERY: i64 = 5 * SECOND;
 pub struct WriterStatus {
     fault: Mutex<Option<String>>,
     last_commit: Mutex<Option<Timestamp>>,
+    rounds: AtomicU64,
     pub messages: AtomicU64,
     pub events: AtomicU64,
     pub duplicates: AtomicU64,
@@ -57,6 +58,17 @@ impl WriterStatus {
     #[must_use]
     pub fn last_commit(&self) -> Option<Timestamp> {
         *self.last_commit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often the writer came round: at least once a second, and at each try with a full disk. It grows while the
+    /// writer is not stuck.
+    #[must_use]
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
+
+    fn note_round(&self) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
     }
 
     fn set_fault(&self, fault: Option<String>) {
@@ -114,6 +126,7 @@ impl Writer {
         let mut memory = Memory::default();
         let mut batch: Vec<Envelope> = Vec::with_capacity(BATCH);
         loop {
+            self.status.note_round();
             tokio::select! {
                 biased;
                 Some(asked) = self.asked.recv() => self.act(asked, &mut memory).await?,
@@ -235,6 +248,7 @@ impl Writer {
             return Err(self.lost(error));
         }
         self.fault(&error);
+        self.status.note_round();
         tokio::time::sleep(RETRY).await;
         Ok(())
     }

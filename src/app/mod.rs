@@ -178,7 +178,7 @@ fn door(
     Http {
         reader,
         metrics,
-        vitals: Arc::new(vitals::Daemon::new(&settings.names, lines, status, &clock)),
+        vitals: Arc::new(vitals::Daemon::new(settings, lines, status, &clock)),
         clock,
         actions,
         calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },

@@ -1,34 +1,74 @@
-//! What the daemon says of itself to those who ask by HTTP: its links and its storage.
+//! What the daemon says of itself to those who ask by HTTP: its links, its storage, its certificates.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::LinkStatus;
+use crate::broker::tls::TlsFileError;
+use crate::broker::{LinkStatus, expiry};
 use crate::clock::Clock;
-use crate::domain::id::RegionCode;
+use crate::domain::time::Timestamp;
 use crate::http::vitals::{Link, Storage, Vitals};
+use crate::ingest::connection::SessionSettings;
+use crate::store::inspect::free_bytes;
 use crate::writer::WriterStatus;
+
+use super::settings::Settings;
 
 /// The running parts.
 pub struct Daemon {
     links: Vec<(String, Arc<LinkStatus>)>,
     status: Arc<WriterStatus>,
     clock: Arc<dyn Clock>,
+    folder: PathBuf,
+    certificates: Vec<(String, Timestamp)>,
 }
 
 impl Daemon {
-    /// `names` gives regions their names for people.
+    /// The links are named for people as the settings say.
     #[must_use]
     pub fn new(
-        names: &HashMap<RegionCode, String>,
+        settings: &Settings,
         links: &[Arc<LinkStatus>],
         status: &Arc<WriterStatus>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
+        let names = &settings.names;
         let named = links.iter().map(|link| (names.get(&link.region).cloned().unwrap_or_default(), Arc::clone(link)));
-        Self { links: named.collect(), status: Arc::clone(status), clock: Arc::clone(clock) }
+        let folder = settings.store.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Self {
+            links: named.collect(),
+            status: Arc::clone(status),
+            clock: Arc::clone(clock),
+            folder: folder.unwrap_or(Path::new(".")).to_owned(),
+            certificates: certificates(&settings.sessions).into_iter().collect(),
+        }
     }
+}
+
+/// The first end of each use. The files are read once, as the sessions read them: a renewed file changes nothing until
+/// the next start, and this must not say that it did.
+fn certificates(sessions: &[SessionSettings]) -> BTreeMap<String, Timestamp> {
+    let mut ends = BTreeMap::new();
+    for session in sessions {
+        let authorities = session.ca_file.as_deref().map(|file| ("broker_ca", expiry::authorities(file)));
+        let own = session.cert_file.as_deref().map(|file| ("broker_client", expiry::own(file)));
+        for (what, end) in authorities.into_iter().chain(own) {
+            match end {
+                Ok(end) => {
+                    let first = ends.entry(what.to_owned()).or_insert(end);
+                    *first = end.min(*first);
+                }
+                Err(error) => untold(&error),
+            }
+        }
+    }
+    ends
+}
+
+fn untold(error: &TlsFileError) {
+    tracing::warn!(%error, "until when this certificate holds cannot be told");
 }
 
 impl Vitals for Daemon {
@@ -40,12 +80,22 @@ impl Vitals for Daemon {
                 region: link.region.to_string(),
                 name: name.clone(),
                 down_for: (!link.is_listening()).then(|| Duration::from_millis(down)),
+                last_message: link.last_message_at(),
+                clock_offset: link.clock_offset(),
             }
         };
         self.links.iter().map(link).collect()
     }
 
     fn storage(&self) -> Storage {
-        Storage { fault: self.status.fault(), last_commit: self.status.last_commit() }
+        Storage {
+            fault: self.status.fault(),
+            last_commit: self.status.last_commit(),
+            free_bytes: free_bytes(&self.folder).ok(),
+        }
+    }
+
+    fn certificates(&self) -> Vec<(String, Timestamp)> {
+        self.certificates.clone()
     }
 }

@@ -43,7 +43,11 @@ pub fn client(ca_file: &Path, own: Option<(&Path, &Path)>) -> Result<ClientConfi
     builder.with_client_auth_cert(chain, key).map_err(|error| bad_pem("key_file", key_file, &error))
 }
 
-fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+/// Every certificate of a PEM file; at least one.
+///
+/// # Errors
+/// The file cannot be read, or holds none.
+pub fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
     let pem = read(key, file)?;
     let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     let found = found.map_err(|error| bad_pem(key, file, &error))?;
@@ -54,6 +58,8 @@ fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, TlsFileError> {
     std::fs::read(file).map_err(|source| TlsFileError::Unreadable { key, path: file.to_owned(), source })
 }
 
-fn bad_pem(key: &'static str, file: &Path, problem: &dyn std::fmt::Display) -> TlsFileError {
+/// What is wrong with a file that can be read.
+#[must_use]
+pub fn bad_pem(key: &'static str, file: &Path, problem: &dyn std::fmt::Display) -> TlsFileError {
     TlsFileError::BadPem { key, path: file.to_owned(), problem: problem.to_string() }
 }

@@ -13,7 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::pipeline::action::{Action, Done, ImportReport};
 use crate::registry_csv;
 
-use super::{routes, stop};
+use super::{routes, stop, supervisor};
 
 /// What an operator must know who has written no route.
 const NOBODY: &str = "no [[route]]: alerts are kept and shown, and nobody is told of them";
@@ -78,8 +78,10 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
         tracing::warn!("{NOBODY}");
     }
     let store = settings.store.clone();
-    let started = |running: app::Running| {
+    let stopped = stopping.clone();
+    let started = move |running: app::Running| {
         tracing::info!(http = %running.http, store = %store.display(), "started; without tokens, HTTP serves this machine alone");
+        supervisor::started(&running.status, stopped);
     };
     app::run(settings, Arc::new(SystemClock::new()), listener, stopping, started).await?;
     tracing::info!("stopped; everything received is stored and acknowledged");

@@ -2,6 +2,8 @@
 
 pub mod stop;
 
+pub mod supervisor;
+
 pub mod daemon;
 
 pub mod routes;
@@ -10,9 +12,13 @@ pub mod decode;
 
 pub mod wing;
 
+pub mod backup;
+
 pub mod doctor;
 
 pub mod ledger;
+
+pub mod manual;
 
 #[cfg(feature = "embedded-broker")]
 pub mod demo;
@@ -20,7 +26,7 @@ pub mod demo;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::AppError;
@@ -70,6 +76,8 @@ enum Command {
     /// Takes data over from files
     #[command(subcommand)]
     Import(daemon::Import),
+    /// Copies the database, with the daemon running or not
+    Backup(backup::BackupArgs),
     /// Shows what a payload becomes
     Decode(decode::DecodeArgs),
     /// The log that can only grow: keys, checkpoints, proofs, packages for auditors
@@ -81,6 +89,9 @@ enum Command {
     Simulate(wing::SimulateArgs),
     /// Publishes a status log to a broker as canonical events
     Replay(wing::ReplayArgs),
+    /// Writes man pages and completions, for packagers
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
 }
 
 impl Command {
@@ -140,11 +151,13 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Check(args) => Ok(daemon::check(&args)?),
         Command::Doctor(args) => Ok(doctor::run(&args).await?),
         Command::Import(daemon::Import::Units(args)) => daemon::import_units(&args).await,
+        Command::Backup(args) => Ok(backup::run(&args).await?),
         Command::Decode(args) => Ok(decode::run(&args)?),
         Command::Ledger(command) => Ok(ledger::run(command).await?),
         Command::Verify(args) => Ok(ledger::verify(&args).await?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),
+        Command::Manual(args) => Ok(manual::run(&args, Cli::command())?),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::decode::tree::Object;
 use crate::domain::event::{Event, State};
 use crate::domain::hazard::HazardReport;
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
+use crate::domain::time::Timestamp;
 use crate::domain::visit::Visit;
 use crate::domain::vocabulary::vocabulary;
 
@@ -77,6 +78,18 @@ pub struct Decoded {
     pub facts: Vec<Fact>,
     /// Codes that our tables do not have, as the sender wrote them; they became `other` or `unknown`.
     pub unknown_codes: Vec<String>,
+}
+
+impl Decoded {
+    /// The time that the message gives itself; records of firms and inspection bodies are of another day, and have none.
+    #[must_use]
+    pub fn told_at(&self) -> Option<Timestamp> {
+        match self.facts.first()? {
+            Fact::State(state) => Some(state.ts),
+            Fact::Event(event) => Some(event.ts),
+            Fact::Visit(_) | Fact::Hazard(_) => None,
+        }
+    }
 }
 
 /// A message that was refused.

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::handles::Http;
+use super::health;
 use super::problem::Problem;
+use crate::metrics::vitals::Vitals;
 use crate::metrics::{CONTENT_TYPE, CitySnapshot, Snapshot};
 use crate::store::read::gauges::{Gauges, Tally};
 
@@ -30,13 +32,25 @@ async fn metrics(State(http): State<Arc<Http>>) -> Response {
         }
     };
     let links = http.vitals.links().into_iter().map(|link| (link.region, link.down_for.is_none())).collect();
-    let snapshot = Snapshot { links, city };
+    let snapshot = Snapshot { links, vitals: vitals(&http).await, city };
     match tokio::task::spawn_blocking(move || http.metrics.render(&snapshot)).await {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(error = %error, "rendering the metrics failed");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "rendering the metrics failed").into_response()
         }
+    }
+}
+
+async fn vitals(http: &Http) -> Vitals {
+    let links = http.vitals.links();
+    let free = http.vitals.storage().free_bytes;
+    Vitals {
+        ready: health::readiness(http).await.ready,
+        last_messages: links.iter().filter_map(|link| Some((link.region.clone(), link.last_message?.0))).collect(),
+        clock_offsets: links.iter().filter_map(|link| Some((link.region.clone(), link.clock_offset?))).collect(),
+        disk_free_bytes: free.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+        certificates: http.vitals.certificates().into_iter().map(|(what, end)| (what, end.0)).collect(),
     }
 }
 

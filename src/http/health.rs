@@ -37,6 +37,13 @@ pub async fn healthy() -> &'static str {
     (status = 200, description = "every link is up and the store takes writes", body = Readiness),
     (status = 503, description = "the reasons say what is in the way", body = Readiness)))]
 pub async fn ready(State(http): State<Arc<Http>>) -> (StatusCode, Json<Readiness>) {
+    let readiness = readiness(&http).await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
+}
+
+/// Asks everybody who could be in the way.
+pub async fn readiness(http: &Http) -> Readiness {
     let mut reasons = Vec::new();
     for link in http.vitals.links() {
         if let Some(down) = link.down_for.filter(|down| *down > LINK_PATIENCE) {
@@ -49,7 +56,5 @@ pub async fn ready(State(http): State<Arc<Http>>) -> (StatusCode, Json<Readiness
     if let Err(error) = http.reader.answers().await {
         reasons.push(format!("storage: {error}"));
     }
-    let ready = reasons.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, reasons }))
+    Readiness { ready: reasons.is_empty(), reasons }
 }

@@ -12,6 +12,10 @@ pub struct Link {
     pub name: String,
     /// `None` while connected; else for how long it is down, by the monotonic clock.
     pub down_for: Option<Duration>,
+    /// When the last message came, in this process.
+    pub last_message: Option<Timestamp>,
+    /// By how many milliseconds our clock is ahead of what the latest messages say.
+    pub clock_offset: Option<i64>,
 }
 
 /// How the store's writing side stands.
@@ -20,6 +24,8 @@ pub struct Storage {
     /// Why nothing can be written, while that is so.
     pub fault: Option<String>,
     pub last_commit: Option<Timestamp>,
+    /// Room for this process on the disk of the database; `None` when the system does not say.
+    pub free_bytes: Option<u64>,
 }
 
 /// What the running parts say of themselves; the room that wires them answers.
@@ -28,4 +34,6 @@ pub trait Vitals: Send + Sync {
     fn links(&self) -> Vec<Link>;
     /// The writing side of the store.
     fn storage(&self) -> Storage;
+    /// What certificates are used for, and until when the first of each use to end holds; as read at the start.
+    fn certificates(&self) -> Vec<(String, Timestamp)>;
 }

@@ -11,7 +11,6 @@ use super::connection::SessionSettings;
 use super::guest::{Answered, Guest, GuestError, Login, PATIENCE, Welcome, answered};
 use crate::clock::Clock;
 use crate::decode::Decoder;
-use crate::decode::mapping::Fact;
 use crate::domain::time::Timestamp;
 
 /// Messages that are published while a subscriber is away: more than the 1,000 that mosquitto keeps by default.
@@ -172,12 +171,7 @@ impl Examiner<'_> {
     /// The time that a message gives itself.
     fn told_at(&self, publish: &Publish) -> Option<Timestamp> {
         let topic = String::from_utf8_lossy(&publish.topic);
-        let decoded = self.decoder.decode(&self.settings.region, &topic, &publish.payload).ok()?;
-        match decoded.facts.first()? {
-            Fact::State(state) => Some(state.ts),
-            Fact::Event(event) => Some(event.ts),
-            Fact::Visit(_) | Fact::Hazard(_) => None,
-        }
+        self.decoder.decode(&self.settings.region, &topic, &publish.payload).ok()?.told_at()
     }
 
     /// Has messages published for a session that is away, and looks at how they come when it is back.

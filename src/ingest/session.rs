@@ -278,14 +278,13 @@ impl Session {
             // Not acknowledged, so the broker keeps it for the next process.
             return;
         }
-        if publish.dup {
-            self.parts.status.note_redelivered();
-        }
         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
         let mut decoded = self.parts.decoder.decode(&self.line.settings.region, &topic, &publish.payload);
         if publish.retain {
             decoded = Err(refuse_retained(decoded));
         }
+        let told_at = decoded.as_ref().ok().and_then(Decoded::told_at);
+        self.parts.status.note_message(received_at, told_at, publish.dup);
         let ticket = self.window.admit(topic.len() + publish.payload.len(), self.client.prepare_ack(publish));
         let arrival = Arrival {
             region: self.line.settings.region.clone(),

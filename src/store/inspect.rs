@@ -20,6 +20,15 @@ pub enum Standing {
     Damaged(String),
 }
 
+/// Bytes that this user may still write to the disk of a folder.
+///
+/// # Errors
+/// The system does not say.
+pub fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+    let told = rustix::fs::statvfs(folder)?;
+    Ok(told.f_bavail.saturating_mul(told.f_frsize))
+}
+
 /// Runs SQLite's quick check on the whole file. No daemon can start on it meanwhile.
 ///
 /// # Errors

@@ -42,6 +42,8 @@ pub mod inspect;
 
 pub mod verify;
 
+pub mod backup;
+
 pub mod read;
 
 use std::path::{Path, PathBuf};

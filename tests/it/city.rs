@@ -43,6 +43,10 @@ impl Vitals for Stand {
     fn storage(&self) -> Storage {
         self.storage.lock().unwrap().clone()
     }
+
+    fn certificates(&self) -> Vec<(String, Timestamp)> {
+        vec![("broker_ca".into(), NOW.plus_days(900)), ("broker_client".into(), NOW.plus_days(30))]
+    }
 }
 
 /// The city, its open door, and the far end of the pipeline's.
@@ -73,10 +77,23 @@ pub async fn city(port: u16) -> City {
     let reader = Reader::open(&dir.path().join("liftwatch.db")).await.unwrap();
     let stand = Arc::new(Stand::default());
     *stand.links.lock().unwrap() = vec![
-        Link { region: "350582".into(), name: "晋江市".into(), down_for: None },
-        Link { region: "350583".into(), name: "南安市".into(), down_for: Some(Duration::from_secs(12)) },
+        Link {
+            region: "350582".into(),
+            name: "晋江市".into(),
+            down_for: None,
+            last_message: Some(NOW - 1_500),
+            clock_offset: Some(-250),
+        },
+        Link {
+            region: "350583".into(),
+            name: "南安市".into(),
+            down_for: Some(Duration::from_secs(12)),
+            last_message: None,
+            clock_offset: None,
+        },
     ];
-    stand.storage.lock().unwrap().last_commit = Some(NOW - 2_000);
+    *stand.storage.lock().unwrap() =
+        Storage { fault: None, last_commit: Some(NOW - 2_000), free_bytes: Some(50 << 30) };
     let metrics = Arc::new(Metrics::with_reasons(["bad_json", "unknown_unit"]));
     let (send, actions) = mpsc::channel(4);
     let http = Http {

@@ -61,6 +61,10 @@ mod answers;
 
 mod metrics;
 
+mod prometheus_rules;
+
+mod deploy;
+
 mod pages;
 
 mod areas;
@@ -82,6 +86,8 @@ mod operator;
 mod cli;
 
 mod doctor;
+
+mod backup;
 
 mod replay;
 

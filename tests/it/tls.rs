@@ -111,7 +111,28 @@ fn an_event_comes_through_tls_with_a_client_certificate_and_a_password() {
     walled.publish("lift/v1/350582/maker-a/L-1/event", EVENT);
     until("the event is stored", || daemon.items("/api/v1/events").len() == 1);
     assert!(!daemon.log().contains("sesame"), "a password is never logged");
+    tells_what_alerts_rest_on(&daemon, &walled);
     assert_eq!(daemon.stop().code(), Some(0));
+}
+
+/// Seconds since 1970 at which openssl says that a certificate ends.
+fn end_of(file: &str) -> f64 {
+    let script = format!("date -d \"$(openssl x509 -enddate -noout -in {file} | cut -d= -f2)\" +%s");
+    let said = Command::new("sh").args(["-c", &script]).output().unwrap().stdout;
+    String::from_utf8(said).unwrap().trim().parse().unwrap()
+}
+
+fn tells_what_alerts_rest_on(daemon: &Daemon, walled: &Walled) {
+    let certificate =
+        |what: &str| daemon.metric(&format!("liftwatch_certificate_expiry_timestamp_seconds{{use=\"{what}\"}}"));
+    assert_eq!(certificate("broker_ca"), Some(end_of(&walled.file("ca.pem"))));
+    assert_eq!(certificate("broker_client"), Some(end_of(&walled.file("client.pem"))));
+    let told_at = 1_795_406_400.0; // EVENT's ts
+    let received_at = daemon.metric(r#"liftwatch_last_message_timestamp_seconds{region="350582"}"#).unwrap();
+    let offset = daemon.metric(r#"liftwatch_clock_offset_seconds{region="350582"}"#).unwrap();
+    assert!((received_at - told_at - offset).abs() < 0.01, "{received_at} - {told_at} is not {offset}");
+    assert!(daemon.metric("liftwatch_disk_free_bytes").unwrap() > 1e6);
+    assert_eq!(daemon.metric("liftwatch_ready"), Some(1.0));
 }
 
 /// Waits until the daemon has said why it is not connected, and holds that it stays up.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::finding::{Finding, Verdict};
 use crate::clock::Clock;
-use crate::store::inspect::{Standing, inspect};
+use crate::store::inspect::{Standing, free_bytes, inspect};
 
 /// Room below which somebody should act. A city of 8,000 lifts writes less in a month.
 const ROOM: u64 = 2 << 30;
@@ -84,8 +84,8 @@ fn place(about: &str, kind: Option<&str>) -> Finding {
 }
 
 fn room(about: &str, folder: &Path) -> Finding {
-    let free = match rustix::fs::statvfs(folder) {
-        Ok(told) => told.f_bavail.saturating_mul(told.f_frsize),
+    let free = match free_bytes(folder) {
+        Ok(free) => free,
         Err(error) => return Finding::new(Verdict::Failed, about, format!("its free space cannot be read: {error}")),
     };
     let gib = free as f64 / f64::from(1 << 30);

@@ -1,0 +1,91 @@
+//! docs/INSTALL.md: every block of commands, in its order, on a machine of its own, with real paths and ports. Where no
+//! systemd runs, a stand-in starts the units' commands.
+
+use std::path::Path;
+
+use super::package::package;
+use super::{machine, shipped};
+
+/// The fenced blocks of commands.
+fn blocks(guide: &str) -> Vec<String> {
+    let parts = guide.split("\n```sh\n").skip(1);
+    parts.map(|part| part.split_once("\n```\n").expect("a block ends").0.to_owned()).collect()
+}
+
+fn there() -> Vec<(std::path::PathBuf, &'static str)> {
+    let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/deploy/systemctl.sh");
+    vec![
+        (package().to_owned(), concat!("/root/start/liftwatch_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb")),
+        (stand_in, "/usr/bin/systemctl"),
+    ]
+}
+
+/// Before the first command: in the folder with the package, without traces of earlier installations. tests/run has
+/// installed the packages; without lists of newer ones apt is content with them and needs no network.
+const PREPARED: &str = "
+rm -rf /var/lib/apt/lists/*
+chmod 755 /usr/bin/systemctl
+hostname lifts
+echo '127.0.0.1 localhost lifts' > /etc/hosts
+rm -rf /etc/liftwatch /var/lib/liftwatch /etc/mosquitto/certs /etc/prometheus/liftwatch
+export HOME=/root
+cd /root/start
+begun=$SECONDS
+";
+
+#[test]
+fn every_command_of_the_guide_works_and_ends_with_a_firing_alert_and_a_restored_city() {
+    let guide = shipped("docs/INSTALL.md");
+    let blocks = blocks(&guide);
+    assert!(blocks.len() >= 12, "{} blocks", blocks.len());
+    let mut script = PREPARED.to_owned();
+    for block in &blocks {
+        // The package's place is the current folder of the first step.
+        script += &block.replace(" ./liftwatch_", " /root/start/liftwatch_");
+        script += "\n";
+    }
+    script += "
+        echo; echo \"took $((SECONDS - begun)) s\"
+        events() { curl -sS --fail http://127.0.0.1:8080/api/v1/events; }
+        events
+        ls -l /var/backups/liftwatch /var/lib/liftwatch
+        stat -c 'owner %U' /var/lib/liftwatch/liftwatch.db
+        curl -sS http://127.0.0.1:9090/api/v1/query?query=liftwatch_ready
+        ss -ltnH | sort
+        cat /var/log/liftwatch.log
+        systemctl stop liftwatch
+    ";
+    let said = {
+        let there = there();
+        let things: Vec<(&Path, &str)> = there.iter().map(|(from, to)| (from.as_path(), *to)).collect();
+        machine::runs(&script, &things)
+    };
+    let took: u64 = said.split_once("\ntook ").unwrap().1.split_once(" s\n").unwrap().0.parse().unwrap();
+    assert!(took < 15 * 60, "{took} s");
+    for part in [
+        "\"ready\":true",
+        "LiftwatchWatchdog",
+        "entrapment_reported",
+        "before-upgrade.db",
+        "owner liftwatch",
+        "127.0.0.1:8080 ",
+        "127.0.0.1:9090 ",
+        "127.0.0.1:9093 ",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+    for open in ["0.0.0.0:8080", "*:9090", "*:9093", "0.0.0.0:1883"] {
+        assert!(!said.contains(open), "{open} is open to everybody\n{said}");
+    }
+}
+
+#[test]
+fn twin_guide_with_a_command_that_fails_is_caught() {
+    let there = there();
+    let things: Vec<(&Path, &str)> = there.iter().map(|(from, to)| (from.as_path(), *to)).collect();
+    machine::runs(&format!("{PREPARED}true | true\n"), &things);
+    assert!(
+        !machine::run(&format!("{PREPARED}false | true\ntrue\n"), &things).status.success(),
+        "a failure is passed over"
+    );
+}
