@@ -1,11 +1,23 @@
 //! What Prometheus scrapes: counters of this process, and gauges of the city made anew from a snapshot at each scrape.
 //! The only file that names the prometheus crate. No timestamps; label values come from closed lists and the registry.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod gauge;
+
+pub mod exceptions;
+
+pub mod recent;
+
+pub mod regions;
+
 use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+
+use exceptions::{ExceptionalUnit, Firing};
+use gauge::{PREFIX, float, gauge, seconds, single};
+use recent::Recent;
+use regions::RegionCounters;
 
 use crate::domain::event::EventType;
 use crate::domain::fault::FaultCode;
@@ -13,7 +25,8 @@ use crate::domain::fault::FaultCode;
 /// The media type of what [`Metrics::render`] makes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-const PREFIX: &str = "liftwatch";
+/// Upper bounds of delays, in seconds: from a good network to a day at a broker that was cut off.
+const DELAYS: [f64; 13] = [0.01, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 15., 60., 300., 3600., 86400.];
 
 /// The gauges of one scrape: what the database and the links said just now.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +35,12 @@ pub struct Snapshot {
     pub links: Vec<(String, bool)>,
     /// What the database said; `None` leaves its gauges out, because an old number would be a lie.
     pub city: Option<CitySnapshot>,
+    /// The last 30 days; `None` leaves their gauges out.
+    pub recent: Option<Recent>,
+    /// Where people reach the pages; empty where nobody said.
+    pub home: String,
+    /// What this process holds of the machine's memory, in bytes; `None` where the system does not tell.
+    pub resident_memory: Option<i64>,
 }
 
 /// The gauges that come from the database.
@@ -32,6 +51,10 @@ pub struct CitySnapshot {
     /// (region, units)
     pub online: Vec<(String, i64)>,
     /// (region, units)
+    pub silent: Vec<(String, i64)>,
+    /// (region, units)
+    pub unmonitored: Vec<(String, i64)>,
+    /// (region, units)
     pub over_age: Vec<(String, i64)>,
     /// (region, units)
     pub maintenance_overdue: Vec<(String, i64)>,
@@ -41,8 +64,9 @@ pub struct CitySnapshot {
     pub told_by: Vec<([String; 2], i64)>,
     /// (rule, publisher, answer, alerts)
     pub answered: Vec<([String; 3], i64)>,
-    /// rule, severity, unit, site, maintainer; capped by whoever fills it
-    pub firing: Vec<[String; 5]>,
+    /// Capped by whoever fills it; so are the units.
+    pub firing: Vec<Firing>,
+    pub exceptional: Vec<ExceptionalUnit>,
     /// (state, region, hazards)
     pub hazards: Vec<(String, String, i64)>,
     pub outbox_entries: i64,
@@ -68,6 +92,8 @@ pub struct Metrics {
     batch: Histogram,
     commit: Histogram,
     delay: Histogram,
+    /// The same by region.
+    pub regions: RegionCounters,
 }
 
 impl Default for Metrics {
@@ -126,8 +152,9 @@ impl Metrics {
             delay: histogram(
                 "event_delay_seconds",
                 "Time from an event at the unit until it was on disk, by the unit's clock.",
-                &[0.01, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 15., 60., 300., 3600., 86400.],
+                &DELAYS,
             ),
+            regions: RegionCounters::new(&registry, &DELAYS),
             registry,
         };
         for kind in EventType::ALL {
@@ -270,35 +297,27 @@ fn histogram(name: &str, help: &str, buckets: &[f64]) -> Histogram {
     Histogram::with_opts(opts).expect("constant names and ascending buckets are valid")
 }
 
-/// One gauge with all its series; two rows of the same labels add up, because a series may stand only once.
-fn gauge<'a, const N: usize>(
-    name: &str,
-    help: &str,
-    labels: [&str; N],
-    series: impl IntoIterator<Item = ([&'a str; N], f64)>,
-) -> GaugeVec {
-    let mut sums: BTreeMap<[&str; N], f64> = BTreeMap::new();
-    for (values, value) in series {
-        *sums.entry(values).or_default() += value;
-    }
-    let vec = GaugeVec::new(Opts::new(name, help).namespace(PREFIX), &labels).expect("constant names are valid");
-    for (values, value) in sums {
-        vec.with_label_values(&values).set(value);
-    }
-    vec
-}
-
 fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     let connected = snapshot.links.iter().map(|(region, up)| ([region.as_str()], f64::from(u8::from(*up))));
     let mut gauges =
         vec![gauge("mqtt_connected", "Whether the session with the region's broker stands.", ["region"], connected)];
     let build = [([env!("CARGO_PKG_VERSION")], 1.0)];
     gauges.push(gauge("build_info", "Always 1; which version runs.", ["version"], build));
+    if !snapshot.home.is_empty() {
+        let home = [([snapshot.home.as_str()], 1.0)];
+        gauges.push(gauge("pages_info", "Always 1; where people reach the pages.", ["url"], home));
+    }
     if let Some(city) = &snapshot.city {
         gauges.extend(unit_gauges(city));
         gauges.extend(alert_gauges(city));
         gauges.extend(answer_gauges(city));
         gauges.extend(store_gauges(city));
+    }
+    if let Some(recent) = &snapshot.recent {
+        gauges.extend(recent::gauges(recent));
+    }
+    if let Some(bytes) = snapshot.resident_memory {
+        gauges.push(single("resident_memory_bytes", "Memory that this process holds.", bytes));
     }
     gauges
 }
@@ -310,6 +329,12 @@ fn unit_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     let units = city.units.iter().map(|(region, kind, n)| ([region.as_str(), kind.as_str()], float(*n)));
     let mut gauges = vec![gauge("units", "Units in the registry.", ["region", "kind"], units)];
     gauges.push(by_region("units_online", "Units heard within the last three heartbeats.", &city.online));
+    gauges.push(by_region(
+        "units_silent",
+        "Units that told their state before and were not heard within the last three heartbeats.",
+        &city.silent,
+    ));
+    gauges.push(by_region("units_unmonitored", "Units that never told their state.", &city.unmonitored));
     gauges.push(by_region(
         "units_over_age",
         "Units in use for as many years as the rule over_age sets, 15 by default.",
@@ -329,14 +354,7 @@ fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
         vec![gauge("alerts", "Alerts by where they stand.", ["rule", "severity", "state", "region"], alerts)];
     let hazards = city.hazards.iter().map(|(state, region, n)| ([state.as_str(), region.as_str()], float(*n)));
     gauges.push(gauge("hazards", "Major hazards reported, by where they stand.", ["state", "region"], hazards));
-    // One rule may fire twice for a unit (per fault code): still one series.
-    let firing: BTreeSet<[&str; 5]> = city.firing.iter().map(|labels| labels.each_ref().map(String::as_str)).collect();
-    gauges.push(gauge(
-        "alert_firing",
-        "Always 1: a rule fires for a unit. The worst alerts only; alert_firing_truncated tells how many are left out.",
-        ["rule", "severity", "unit", "site", "maintainer"],
-        firing.into_iter().map(|labels| (labels, 1.0)),
-    ));
+    gauges.extend(exceptions::gauges(&city.firing, &city.exceptional));
     let total: i64 = city.alerts.iter().filter(|(labels, _)| labels[2] == "firing").map(|(_, n)| n).sum();
     let left_out = total.saturating_sub(i64::try_from(city.firing.len()).unwrap_or(i64::MAX));
     gauges.push(single(
@@ -366,19 +384,10 @@ fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
         vec![single("outbox_entries", "Transitions to be routed, and messages to be sent.", city.outbox_entries)];
     if let Some(oldest) = city.outbox_oldest {
         let help = "When the oldest of them was written; absent when none waits.";
-        gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], float(oldest) / 1000.0)]));
+        gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], seconds(oldest))]));
     }
     gauges.push(single("dead_letters", "Messages that were given up and wait for a person.", city.dead_letters));
     gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
     gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
     gauges
-}
-
-fn single(name: &str, help: &str, value: i64) -> GaugeVec {
-    gauge(name, help, [], [([], float(value))])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and bytes stay far below 2^53")]
-fn float(value: i64) -> f64 {
-    value as f64
 }

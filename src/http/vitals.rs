@@ -28,4 +28,8 @@ pub trait Vitals: Send + Sync {
     fn links(&self) -> Vec<Link>;
     /// The writing side of the store.
     fn storage(&self) -> Storage;
+    /// What this process holds of the machine's memory, in bytes; `None` where the system does not tell.
+    fn resident_memory(&self) -> Option<u64> {
+        None
+    }
 }

@@ -22,6 +22,8 @@ pub mod gauges;
 
 pub mod notify;
 
+pub mod recent;
+
 pub mod timeline;
 
 pub mod quarantine;

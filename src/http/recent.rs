@@ -1,0 +1,156 @@
+//! The figures of the last 30 days, counted as rules count incidents. They look at many rows, so one answer serves every
+//! scrape of a minute.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::detect::history::{Incident, Past};
+use crate::domain::time::{DAY, MINUTE, Timestamp};
+use crate::metrics::recent::{Figures, MaintainerFigures, Recent, SiteFigures};
+use crate::store::read::recent::{AnsweredAlert, RecentRows, UnitFacts};
+use crate::store::read::{ReadError, Reader};
+
+/// How long an answer serves.
+const SERVES: i64 = MINUTE;
+
+/// The window, the same as that of the rule on repeated faults.
+const WINDOW: i64 = 30 * DAY;
+
+/// Sites with series of their own. A city of 8,000 units has some 700; of 60,000 units only the worst are shown.
+const SITES: usize = 1_000;
+
+/// The figures, and how many incidents each unit that had one had.
+#[derive(Debug, Default)]
+pub struct Figured {
+    pub recent: Recent,
+    pub incidents: BTreeMap<String, i64>,
+}
+
+/// The latest answer. One scrape at a time makes a new one; the others wait for it.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Option<Arc<Figured>>>);
+
+impl Kept {
+    /// The figures as of `now` or up to a minute before. `merge_gap` is that of the rules, in milliseconds.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn figures(&self, reader: &Reader, now: Timestamp, merge_gap: i64) -> Result<Arc<Figured>, ReadError> {
+        let mut kept = self.0.lock().await;
+        // A clock that was set back must not keep an answer for ever.
+        if let Some(figured) = kept.as_ref().filter(|figured| (0..SERVES).contains(&(now.0 - figured.recent.as_of))) {
+            return Ok(Arc::clone(figured));
+        }
+        let rows = reader.recent(now.0, now.0 - WINDOW).await?;
+        let figured = tokio::task::spawn_blocking(move || figured(rows, now, merge_gap)).await;
+        let figured = Arc::new(figured.unwrap_or_default());
+        *kept = Some(Arc::clone(&figured));
+        Ok(figured)
+    }
+}
+
+/// One unit's part.
+struct Share {
+    incidents: i64,
+    today: i64,
+    entrapments: i64,
+    entrapments_today: i64,
+}
+
+fn share(facts: UnitFacts, now: Timestamp, merge_gap: i64) -> Share {
+    let past = Past::new(facts.events, facts.visits, merge_gap);
+    let since = |incidents: &[Incident], window: i64| {
+        let recent = incidents.iter().filter(|incident| incident.at > now - window && incident.at <= now);
+        i64::try_from(recent.count()).unwrap_or(i64::MAX)
+    };
+    Share {
+        incidents: since(&past.incidents, WINDOW),
+        today: since(&past.incidents, DAY),
+        entrapments: since(&past.entrapments, WINDOW),
+        entrapments_today: since(&past.entrapments, DAY),
+    }
+}
+
+fn figured(mut rows: RecentRows, now: Timestamp, merge_gap: i64) -> Figured {
+    let mut regions: BTreeMap<String, [i64; 4]> = BTreeMap::new();
+    let mut sites: BTreeMap<[String; 3], Figures> = BTreeMap::new();
+    let mut firms: BTreeMap<[String; 2], Figures> = BTreeMap::new();
+    let mut incidents = BTreeMap::new();
+    for unit in rows.units {
+        let facts = rows.facts.remove(&unit.id).unwrap_or_default();
+        let Share { incidents: all, today, entrapments, entrapments_today } = share(facts, now, merge_gap);
+        let sums = regions.entry(unit.region.clone()).or_default();
+        for (sum, part) in sums.iter_mut().zip([all, today, entrapments, entrapments_today]) {
+            *sum += part;
+        }
+        let figures = Figures {
+            units: 1,
+            incidents: all,
+            faulty_units: i64::from(all > 0),
+            overdue_units: i64::from(unit.overdue),
+        };
+        add(sites.entry([unit.region.clone(), unit.site, unit.maintainer.clone()]).or_default(), figures);
+        add(firms.entry([unit.region, unit.maintainer]).or_default(), figures);
+        if all > 0 {
+            incidents.insert(unit.id, all);
+        }
+    }
+    let windows = |(region, [all, today, entrapments, entrapments_today]): (String, [i64; 4])| {
+        [(region.clone(), "1d", today, entrapments_today), (region, "30d", all, entrapments)]
+    };
+    let (sites, sites_truncated) = worst(sites);
+    let recent = Recent {
+        as_of: now.0,
+        regions: regions.into_iter().flat_map(windows).collect(),
+        sites,
+        sites_truncated,
+        maintainers: maintainers(firms, &rows.alerts),
+    };
+    Figured { recent, incidents }
+}
+
+const fn add(sum: &mut Figures, part: Figures) {
+    sum.units += part.units;
+    sum.incidents += part.incidents;
+    sum.faulty_units += part.faulty_units;
+    sum.overdue_units += part.overdue_units;
+}
+
+/// The sites that have series: those with the most incidents, then the most overdue units, then the largest.
+fn worst(sites: BTreeMap<[String; 3], Figures>) -> (Vec<SiteFigures>, i64) {
+    let mut sites: Vec<SiteFigures> = sites
+        .into_iter()
+        .map(|([region, site, maintainer], figures)| SiteFigures { region, site, maintainer, figures })
+        .collect();
+    sites.sort_by_key(|row| std::cmp::Reverse((row.figures.incidents, row.figures.overdue_units, row.figures.units)));
+    let truncated = sites.len().saturating_sub(SITES);
+    sites.truncate(SITES);
+    (sites, i64::try_from(truncated).unwrap_or(i64::MAX))
+}
+
+fn maintainers(firms: BTreeMap<[String; 2], Figures>, alerts: &[AnsweredAlert]) -> Vec<MaintainerFigures> {
+    let firm = |([region, maintainer], figures): ([String; 2], Figures)| {
+        let own: Vec<&AnsweredAlert> =
+            alerts.iter().filter(|alert| alert.maintainer == maintainer && alert.region == region).collect();
+        let waits = |answer: &'static str, at: fn(&AnsweredAlert) -> Option<i64>| {
+            // What a person answered to an alert that was found late counts as answered at once.
+            let waits: Vec<i64> = own.iter().filter_map(|alert| Some((at(alert)? - alert.starts_at).max(0))).collect();
+            (answer, i64::try_from(waits.len()).unwrap_or(i64::MAX), waits.iter().sum())
+        };
+        let answered =
+            vec![waits("acknowledged", |alert| alert.acknowledged_at), waits("arrived", |alert| alert.arrived_at)];
+        let critical_alerts = i64::try_from(own.len()).unwrap_or(i64::MAX);
+        MaintainerFigures { region, maintainer, figures, critical_alerts, answered }
+    };
+    firms.into_iter().map(firm).collect()
+}
+
+/// The units of these alerts of warning and worse, each once, in their order, at most `most`.
+#[must_use]
+pub fn exceptional<'a>(firing: impl Iterator<Item = (&'a str, &'a str)>, most: usize) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    let worse = firing.filter(|(severity, _)| *severity != "info").map(|(_, unit)| unit);
+    worse.filter(|unit| seen.insert(*unit)).take(most).collect()
+}
