@@ -76,6 +76,8 @@ mod delivered;
 
 mod cli;
 
+mod dashboards;
+
 mod doctor;
 
 mod replay;
