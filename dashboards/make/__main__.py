@@ -8,8 +8,11 @@ import pathlib
 import sys
 
 import city
+import daemon
+import sites_and_firms
+import unit
 
-BOARDS = {"city": city}
+BOARDS = {"city": city, "sites-and-firms": sites_and_firms, "unit": unit, "daemon": daemon}
 FOLDER = pathlib.Path(__file__).resolve().parent.parent
 
 
