@@ -1,7 +1,7 @@
 """The city: does anybody need help now, and is the fleet getting better or worse?"""
 
-from panels import BLUE, Board, Column, GREEN, ORANGE, RED, YELLOW, link, says, says_range, steps
-from words import rules, rules_as_names, severities
+from panels import Board, Column, GREEN, ORANGE, RED, link, says, says_range, steps
+from words import FAULTS, RULES, names, rules, severities
 
 PLACE = 'region=~"$region",site=~"$site",maintainer=~"$maintainer"'
 REGION = 'region=~"$region"'
@@ -30,14 +30,14 @@ def needs_help(city):
         [(f'count(count by (unit) ({SINCE}{{rule="entrapment",{PLACE}}})) or vector(0)', "")],
         thresholds=steps((None, GREEN), (1, RED)), mappings=[none], links=[link("告警 · Alerts", "/alerts")], width=6)
     city.stat(
-        ("未关闭的危急告警", "Open critical alerts"),
-        ("正在触发的危急告警数。", "Critical alerts that fire now."),
+        ("未关闭的严重告警", "Open critical alerts"),
+        ("正在触发的严重告警数。", "Critical alerts that fire now."),
         [(f'count({SINCE}{{severity="critical",{PLACE}}}) or vector(0)', "")],
         thresholds=steps((None, GREEN), (1, ORANGE)), mappings=[none], links=[link("告警 · Alerts", "/alerts")],
         width=6)
     city.stat(
         ("其中已超时限", "Of these, past their deadline"),
-        ("已过处置时限的危急告警数（时限见 RULES 文档）。", "Critical alerts whose deadline has passed (docs/RULES.md)."),
+        ("已过处置时限的严重告警数（时限见 RULES 文档）。", "Critical alerts whose deadline has passed (docs/RULES.md)."),
         [(f'count({DEADLINE}{{severity="critical",{PLACE}}} < time()) or vector(0)', "")],
         thresholds=steps((None, GREEN), (1, RED)), mappings=[none], width=6)
     city.stat(
@@ -51,23 +51,23 @@ def needs_help(city):
 def who(city):
     labels = f'severity="critical",{PLACE}'
     city.table(
-        ("危急告警与时限", "Critical alerts against their deadlines"),
-        ("每条危急告警已持续多久、距时限还有多久；负数表示已超时。点击电梯或告警打开详情。",
+        ("严重告警与时限", "Critical alerts against their deadlines"),
+        ("每条严重告警已持续多久、距时限还有多久；负数表示已超时。点击电梯或告警打开详情。",
          "How long each critical alert has fired and what is left until its deadline; below zero it has passed. "
          "A click on unit or alert opens its page."),
         [(f"time() - {SINCE}{{{labels}}}", ""), (f"{DEADLINE}{{{labels}}} - time()", "")],
-        [Column("unit", "电梯 · Unit", width=110, links=[link("电梯 · Unit", "/units/${__value.raw}")]),
-         Column("rule", "规则 · Rule", mappings=rules(), width=220),
+        [Column("unit", "电梯 · Unit", width=90, links=[link("电梯 · Unit", "/units/${__value.raw}")]),
+         Column("rule", "规则 · Rule", mappings=rules(), width=180),
          Column("site", "小区 · Site"),
-         Column("maintainer", "维保单位 · Maintainer"),
-         Column("Value #A", "已持续 · Age", unit="dtdurations", width=150),
-         Column("Value #B", "距时限 · Left", unit="dtdurations", width=150, cell="color-text",
+         Column("maintainer", "维保 · Firm"),
+         Column("Value #A", "已持续 · Age", unit="dtdurations", width=120),
+         Column("Value #B", "距时限 · Left", unit="dtdurations", width=120, cell="color-text",
                 thresholds=steps((None, RED), (0, ORANGE), (600, GREEN)),
                 mappings=[says_range(-1e12, 0, "已超时 · overdue", RED)]),
-         Column("alert", "告警 · Alert", width=90, mappings=[{"type": "regex", "options": {
+         Column("alert", "告警 · Alert", width=110, mappings=[{"type": "regex", "options": {
              "pattern": ".+", "result": {"text": "打开 · open", "index": 0}}}],
              links=[link("告警 · Alert", "/alerts/${__value.raw}")])],
-        sort="已持续 · Age", width=15, height=9)
+        sort="已持续 · Age", width=16, height=9)
     city.lines(
         ("在线、失联、未监测", "Heard, silent, never heard"),
         ("按电梯计：最近有消息；以前有消息现在没有；从未上报状态。",
@@ -75,7 +75,7 @@ def who(city):
         [(f"sum(liftwatch_units_online{{{REGION}}})", "在线 · heard"),
          (f"sum(liftwatch_units_silent{{{REGION}}})", "失联 · silent"),
          (f"sum(liftwatch_units_unmonitored{{{REGION}}})", "未监测 · never heard")],
-        width=9, height=9)
+        width=8, height=9)
 
 
 def repeated(city):
@@ -88,19 +88,19 @@ def repeated(city):
         [(f"max by (unit, rule, severity, site, maintainer) (time() - {SINCE}{{{which}}})", ""),
          (f"max by (unit, rule, severity, site, maintainer) ({SINCE}{{{which}}} * 0) + on (unit) group_left () "
           "max by (unit) (liftwatch_unit_recent_incidents)", "")],
-        [Column("unit", "电梯 · Unit", width=110, links=[link("电梯 · Unit", "/units/${__value.raw}")]),
-         Column("rule", "规则 · Rule", mappings=rules(), width=240),
-         Column("severity", "级别 · Severity", mappings=severities(), cell="color-text", width=140),
+        [Column("unit", "电梯 · Unit", width=90, links=[link("电梯 · Unit", "/units/${__value.raw}")]),
+         Column("rule", "规则 · Rule", mappings=rules(), width=260),
+         Column("severity", "级别 · Severity", mappings=severities(), cell="color-text", width=115),
          Column("site", "小区 · Site"),
-         Column("maintainer", "维保单位 · Maintainer"),
-         Column("Value #B", "30 天故障 · Incidents, 30 d", unit="short", width=170),
-         Column("Value #A", "已持续 · For", unit="dtdurations", width=140)],
-        sort="30 天故障 · Incidents, 30 d", width=15, height=9)
+         Column("maintainer", "维保 · Firm"),
+         Column("Value #B", "30 天故障 · 30 d", unit="short", width=130),
+         Column("Value #A", "已持续 · For", unit="dtdurations", width=100)],
+        sort="30 天故障 · 30 d", width=16, height=9)
     city.bars(
         ("触发中的告警", "Alerts that fire"),
         ("按规则统计的触发中告警数。", "Alerts that fire now, by rule."),
         [(f'sort_desc(sum by (rule) (liftwatch_alerts{{state="firing",{REGION}}}))', "{{rule}}")],
-        overrides=rules_as_names(), width=9, height=9)
+        overrides=names(RULES), width=8, height=9)
 
 
 def duties(city):
@@ -142,4 +142,4 @@ def trend(city):
         ("故障按种类", "Incidents by kind"),
         ("全市每小时开始的故障，按故障代码。", "Incidents that begin per hour in the whole city, by fault code."),
         [('sum by (code) (rate(liftwatch_incidents_total[$__rate_interval])) * 3600', "{{code}}")],
-        unit="short", decimals=1, width=12, height=8, stack=True)
+        unit="short", decimals=1, width=12, height=8, stack=True, legend="right", calcs=("max",), overrides=names(FAULTS))

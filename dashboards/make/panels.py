@@ -6,7 +6,7 @@ number beside it that says the same.
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
-GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "text"
+GREEN, ORANGE, RED, BLUE, GREY = "green", "orange", "red", "blue", "text"
 
 
 def target(expr, legend="", table=False, ref="A", instant=False):
@@ -105,14 +105,15 @@ class Board:
         self.panel("stat", title, description, width, height, targets(*queries, instant=not graph), unit, options,
                    thresholds or steps((None, BLUE)), **more)
 
-    def lines(self, title, description, queries, unit="short", width=12, height=8, stack=False, step=False, **more):
+    def lines(self, title, description, queries, unit="short", width=12, height=8, stack=False, step=False,
+              legend="bottom", calcs=("lastNotNull", "max"), **more):
         """Lines over time; the legend names each and tells its last and highest value."""
         custom = {"drawStyle": "line", "lineWidth": 2, "fillOpacity": 30 if stack else 8, "showPoints": "never",
                   "lineInterpolation": "stepAfter" if step else "linear", "spanNulls": False, "axisSoftMin": 0,
                   "stacking": {"mode": "normal" if stack else "none", "group": "A"},
                   "thresholdsStyle": {"mode": "line" if more.get("thresholds") else "off"}}
-        options = {"legend": {"showLegend": True, "displayMode": "table", "placement": "bottom",
-                              "calcs": ["lastNotNull", "max"]},
+        options = {"legend": {"showLegend": True, "displayMode": "table", "placement": legend,
+                              "calcs": list(calcs)},
                    "tooltip": {"mode": "multi", "sort": "desc"}}
         self.panel("timeseries", title, description, width, height, targets(*queries), unit, options, custom=custom,
                    **more)
@@ -122,7 +123,7 @@ class Board:
         """Horizontal bars, each with its name and number."""
         options = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "displayMode": "basic",
                    "orientation": "horizontal", "valueMode": "text", "namePlacement": "auto", "showUnfilled": True,
-                   "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
+                   "sizing": "auto", "text": {"titleSize": 13, "valueSize": 16}, "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
                    "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []}}
         more.setdefault("thresholds", steps((None, BLUE)))
         self.panel("bargauge", title, description, width, height, targets(*queries, instant=True), unit, options,
@@ -146,15 +147,17 @@ class Board:
         self.panel("table", title, description, width, height, targets(*queries, table=True), "none", options,
                    custom=custom, overrides=[column.override() for column in columns],
                    transformations=transformations)
+        # A number without thresholds of its own has the colour of text, and not one of a palette.
+        self.panels[-1]["fieldConfig"]["defaults"].update(color={"mode": "thresholds"}, thresholds=steps((None, GREY)))
 
-    def timeline(self, title, description, queries, mappings, width=24, height=7):
+    def timeline(self, title, description, queries, mappings, width=24, height=6, overrides=()):
         """States over time, one band each; the state stands in the band as text."""
-        custom = {"lineWidth": 0, "fillOpacity": 80, "spanNulls": False, "hideFrom": {"legend": False, "tooltip": False, "viz": False}}
+        custom = {"lineWidth": 0, "fillOpacity": 80, "spanNulls": False}
         options = {"showValue": "auto", "rowHeight": 0.8, "mergeValues": True, "alignValue": "left",
                    "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom"},
                    "tooltip": {"mode": "single", "sort": "none"}}
         self.panel("state-timeline", title, description, width, height, targets(*queries), "none", options,
-                   steps((None, GREY)), mappings=mappings, custom=custom)
+                   steps((None, GREY)), mappings=mappings, custom=custom, overrides=overrides)
 
     def datasource(self):
         self.variables.append({"type": "datasource", "name": "datasource", "label": "数据源 · Data source",

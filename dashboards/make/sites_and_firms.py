@@ -1,13 +1,13 @@
 """Sites and firms: who has more faults than chance explains, and who answers late?"""
 
-from panels import BLUE, Board, Column, GREEN, ORANGE, RED, link, says, says_range, steps
+from panels import Board, Column, GREEN, ORANGE, RED, link, says, says_range, steps
 
 PLACE = 'region=~"$region",site=~"$site",maintainer=~"$maintainer"'
 FIRM = 'region=~"$region",maintainer=~"$maintainer"'
 REGION = 'region=~"$region"'
 
-# Incidents of a unit in 30 days, over the region: what everybody is held against.
-USUAL = (f"scalar(sum(liftwatch_maintainer_recent_incidents{{{REGION}}}) "
+# Share of units with an incident in 30 days, over the region: what everybody is held against.
+USUAL = (f"scalar(sum(liftwatch_maintainer_recent_faulty_units{{{REGION}}}) "
          f"/ sum(liftwatch_maintainer_units{{{REGION}}}))")
 
 
@@ -24,10 +24,13 @@ def board():
 
 
 def chance(kind, labels, by):
-    """How far incidents stand above what this many units usually have, in standard deviations of a Poisson count."""
-    incidents = f"sum by ({by}) (liftwatch_{kind}_recent_incidents{{{labels}}})"
-    usual = f"(sum by ({by}) (liftwatch_{kind}_units{{{labels}}}) * {USUAL})"
-    return f"({incidents} - {usual}) / sqrt({usual})"
+    """How many standard deviations the number of faulty units stands above what as many units usually have.
+
+    Units and not incidents: one bad lift with ten faults says little of the other lifts around it.
+    """
+    faulty = f"sum by ({by}) (liftwatch_{kind}_recent_faulty_units{{{labels}}})"
+    units = f"sum by ({by}) (liftwatch_{kind}_units{{{labels}}})"
+    return f"({faulty} - {units} * {USUAL}) / sqrt({units} * {USUAL} * (1 - {USUAL}))"
 
 
 def large(kind, labels, by):
@@ -44,14 +47,15 @@ def first(made):
     none = [says(0, "0 · 无 none", GREEN)]
     made.stat(
         ("明显偏多的小区", "Sites clearly above the usual"),
-        ("30 天故障数高出同等台数平常值两个标准差以上的小区。",
-         "Sites whose incidents of 30 days lie two standard deviations or more above what as many units usually have."),
-        [(f"count({chance('site', PLACE, 'site')} >= 2 and on (site) {large('site', PLACE, 'site')}) or vector(0)", "")],
+        ("30 天内有故障的电梯数，高出同等台数平常值三个标准差以上的小区。",
+         "Sites whose units with a fault in 30 days lie three standard deviations or more above what as many units "
+         "usually have."),
+        [(f"count({chance('site', PLACE, 'site')} > 3 and on (site) {large('site', PLACE, 'site')}) or vector(0)", "")],
         thresholds=alarm, mappings=none, width=6)
     made.stat(
         ("明显偏多的维保单位", "Firms clearly above the usual"),
         ("同样的算法，按维保单位。", "The same, by maintenance firm."),
-        [(f"count({chance('maintainer', FIRM, 'maintainer')} >= 2 and on (maintainer) "
+        [(f"count({chance('maintainer', FIRM, 'maintainer')} > 3 and on (maintainer) "
           f"{large('maintainer', FIRM, 'maintainer')}) or vector(0)", "")],
         thresholds=alarm, mappings=none, width=6)
     made.stat(
@@ -60,8 +64,8 @@ def first(made):
         [(f"100 * sum(liftwatch_maintainer_recent_incidents{{{FIRM}}}) / sum(liftwatch_maintainer_units{{{FIRM}}})",
           "")], decimals=1, width=6)
     made.stat(
-        ("危急告警已到场", "Critical alerts with somebody on site"),
-        ("最近 30 天的危急告警中有人报告到场的比例。",
+        ("严重告警已到场", "Critical: on site"),
+        ("最近 30 天的严重告警中有人报告到场的比例。",
          "Share of the critical alerts of the last 30 days to which somebody reported an arrival."),
         [(f'(sum(liftwatch_maintainer_recent_answered_alerts{{answer="arrived",{FIRM}}}) '
           f"/ sum(liftwatch_maintainer_recent_critical_alerts{{{FIRM}}})) >= 0 or vector(0)", "")],
@@ -82,9 +86,9 @@ def sites(made):
 
     made.table(
         ("小区排名", "Sites, ranked"),
-        ("每百台每月故障数，旁边是台数：台数少的小区一次故障就会排在前面，所以最后一列说明是否可能只是偶然。",
-         "Incidents per 100 units and month, with the number of units beside: in a small site one fault is many, so the "
-         "last column says whether it may be chance."),
+        ("每百台每月故障数，旁边是台数：台数少的小区一次故障就会排在前面。最后一列按有故障的台数说明是否可能只是偶然。",
+         "Incidents per 100 units and month, with the number of units beside: in a small site one fault is many. By how "
+         "many of the units had a fault, the last column says whether it may be chance."),
         [(those(per_hundred("site", PLACE, by)), ""),
          (those(f"sum by ({by}) (liftwatch_site_units{{{PLACE}}})"), ""),
          (those(f"sum by ({by}) (liftwatch_site_recent_incidents{{{PLACE}}})"), ""),
@@ -95,13 +99,13 @@ def sites(made):
          (those(chance("site", PLACE, by)), "")],
         [Column("site", "小区 · Site", links=[link("电梯 · Units", "/units?q=${__value.raw:percentencode}")]),
          Column("maintainer", "维保单位 · Maintainer"),
-         Column("Value #A", "每百台每月 · Per 100 a month", unit="short", decimals=1, width=190),
+         Column("Value #A", "每百台每月 · Per 100", unit="short", decimals=1, width=190),
          Column("Value #B", "台数 · Units", unit="short", decimals=0, width=110),
          Column("Value #C", "故障 · Incidents", unit="short", decimals=0, width=130),
          Column("Value #D", "重复占比 · Repeats", unit="percentunit", decimals=0, width=150),
          Column("Value #E", "超期占比 · Overdue", unit="percentunit", decimals=0, width=150),
          Column("Value #F", "判断 · Beyond chance", width=210, cell="color-text", thresholds=SURE_STEPS, mappings=SURE)],
-        sort="每百台每月 · Per 100 a month", height=11)
+        sort="每百台每月 · Per 100", height=11)
 
 
 def firms(made):
@@ -120,7 +124,7 @@ def firms(made):
 
     made.table(
         ("维保单位排名", "Firms, ranked"),
-        ("按维保单位：故障率、重复、超期，以及危急告警从开始到答复、到场的平均时间（没有答复则为空）。",
+        ("按维保单位：故障率、重复、超期，以及严重告警从开始到答复、到场的平均时间（没有答复则为空）。",
          "By maintenance firm: faults, repeats, overdue visits, and the mean time from a critical alert to an answer and "
          "to an arrival (empty where there was none)."),
         [(those(per_hundred("maintainer", FIRM, by)), ""),
@@ -132,15 +136,15 @@ def firms(made):
          (those(wait("arrived")), ""),
          (those(chance("maintainer", FIRM, by)), "")],
         [Column("maintainer", "维保单位 · Maintainer"),
-         Column("Value #A", "每百台每月 · Per 100 a month", unit="short", decimals=1, width=190),
+         Column("Value #A", "每百台每月 · Per 100", unit="short", decimals=1, width=190),
          Column("Value #B", "台数 · Units", unit="short", decimals=0, width=110),
          Column("Value #C", "重复占比 · Repeats", unit="percentunit", decimals=0, width=150),
          Column("Value #D", "超期占比 · Overdue", unit="percentunit", decimals=0, width=150),
-         Column("Value #E", "危急告警 · Critical", unit="short", decimals=0, width=140),
+         Column("Value #E", "严重告警 · Critical", unit="short", decimals=0, width=140),
          Column("Value #F", "平均答复 · Answer", unit="s", decimals=1, width=140),
          Column("Value #G", "平均到场 · Arrival", unit="s", decimals=1, width=140),
          Column("Value #H", "判断 · Beyond chance", width=210, cell="color-text", thresholds=SURE_STEPS, mappings=SURE)],
-        sort="每百台每月 · Per 100 a month", height=11)
+        sort="每百台每月 · Per 100", height=11)
 
 
 def overdue(made):

@@ -3,8 +3,8 @@
 Only exceptional units have series, so the choice offers those; every other unit has its own page, to which the link leads.
 """
 
-from panels import BLUE, Board, Column, DATASOURCE, GREEN, ORANGE, RED, link, says, says_range, steps
-from words import rules, severities
+from panels import Board, Column, DATASOURCE, GREEN, ORANGE, RED, link, says, says_range, steps
+from words import RULES, SEVERITIES, names, rules, severities
 
 UNIT = 'unit="$unit"'
 SINCE = f"liftwatch_alert_firing_since_timestamp_seconds{{{UNIT}}}"
@@ -73,13 +73,14 @@ def over_time(made):
         [(f'max by (rule) (liftwatch_alert_firing{{severity="info",{UNIT}}}) or '
           f'max by (rule) (2 * liftwatch_alert_firing{{severity="warning",{UNIT}}}) or '
           f'max by (rule) (3 * liftwatch_alert_firing{{severity="critical",{UNIT}}})', "{{rule}}")],
-        [says(1, "提示 · info", BLUE), says(2, "警告 · warning", ORANGE), says(3, "危急 · critical", RED)])
+        [says(level, *SEVERITIES[severity]) for level, severity in ((1, "info"), (2, "warning"), (3, "critical"))],
+        overrides=names(RULES))
     made.table(
         ("告警", "Alerts"),
         ("这台电梯触发中的告警，点击打开依据与证据。", "What fires for this unit; a click opens basis and evidence."),
         [(f"time() - {SINCE}", ""),
          (f"liftwatch_alert_deadline_timestamp_seconds{{{UNIT}}} - time()", "")],
-        [Column("rule", "规则 · Rule", mappings=rules(), width=240),
+        [Column("rule", "规则 · Rule", mappings=rules(), width=270),
          Column("severity", "级别 · Severity", mappings=severities(), cell="color-text", width=150),
          Column("site", "小区 · Site"),
          Column("maintainer", "维保单位 · Maintainer"),
@@ -88,7 +89,7 @@ def over_time(made):
                 thresholds=steps((None, RED), (0, GREEN)),
                 mappings=[says_range(-1e12, 0, "已超时 · overdue", RED)]),
          Column("alert", "告警 · Alert", width=280, links=[link("告警 · Alert", "/alerts/${__value.raw}")])],
-        sort="已持续 · Age", width=24, height=7)
+        sort="已持续 · Age", width=24, height=6)
     made.lines(
         ("30 天内故障的走势", "Incidents of 30 days, over time"),
         ("每出现一次故障升一级，30 天后落下；达到 3 次即为频繁故障。",

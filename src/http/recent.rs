@@ -154,3 +154,99 @@ pub fn exceptional<'a>(firing: impl Iterator<Item = (&'a str, &'a str)>, most: u
     let worse = firing.filter(|(severity, _)| *severity != "info").map(|(_, unit)| unit);
     worse.filter(|unit| seen.insert(*unit)).take(most).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{EventType, Origin, StoredEvent};
+    use crate::domain::fault::{Fault, FaultCode};
+    use crate::domain::time::HOUR;
+    use crate::domain::visit::{StoredVisit, VisitKind};
+    use crate::store::read::recent::UnitPlace;
+
+    const NOW: Timestamp = Timestamp(100 * DAY);
+
+    fn unit(id: &str, site: &str, overdue: bool) -> UnitPlace {
+        let [region, maintainer] = ["350582", "firm"].map(str::to_owned);
+        UnitPlace { id: id.to_owned(), region, site: site.to_owned(), maintainer, overdue }
+    }
+
+    fn event(kind: EventType, before: i64) -> StoredEvent {
+        let fault =
+            (kind == EventType::FaultRaised).then_some(Fault { code: FaultCode::DoorClosing, vendor_code: None });
+        let at = NOW - before;
+        let origin = Origin::Reported;
+        StoredEvent { id: before.to_string(), at, kind, fault, mode: None, moving: None, occupied: None, origin }
+    }
+
+    #[test]
+    fn incidents_are_counted_as_rules_count_them_and_within_their_windows() {
+        let raised = |before| event(EventType::FaultRaised, before);
+        let visit = StoredVisit {
+            id: "v".to_owned(),
+            kind: VisitKind::Hm,
+            started_at: NOW - 10 * DAY,
+            ended_at: Some(NOW - 10 * DAY + HOUR),
+        };
+        // Flapping, one during a visit, one before the window, one today.
+        let events =
+            vec![raised(5 * DAY), raised(5 * DAY - HOUR / 2), raised(10 * DAY - 1), raised(30 * DAY), raised(HOUR)];
+        let trapped = vec![event(EventType::EntrapmentReported, 2 * DAY)];
+        let facts = [
+            ("a".to_owned(), UnitFacts { events, visits: vec![visit] }),
+            ("b".to_owned(), UnitFacts { events: trapped, visits: Vec::new() }),
+        ];
+        let units = vec![unit("a", "garden", false), unit("b", "garden", true), unit("c", "lane", false)];
+        let figured = figured(RecentRows { units, facts: facts.into(), alerts: Vec::new() }, NOW, HOUR);
+        let recent = &figured.recent;
+        let region = "350582".to_owned();
+        assert_eq!(recent.regions, [(region.clone(), "1d", 1, 0), (region, "30d", 2, 1)]);
+        let garden = Figures { units: 2, incidents: 2, faulty_units: 1, overdue_units: 1 };
+        assert_eq!((recent.sites[0].site.as_str(), recent.sites[0].figures), ("garden", garden));
+        assert_eq!(recent.sites[1].figures, Figures { units: 1, ..Figures::default() });
+        let firm = Figures { units: 3, ..garden };
+        assert_eq!(recent.maintainers[0].figures, firm);
+        assert_eq!(figured.incidents, BTreeMap::from([("a".to_owned(), 2)]));
+    }
+
+    #[test]
+    fn the_sites_with_the_fewest_faults_go_without_series() {
+        let units = (0..1_003).map(|n| unit(&n.to_string(), &format!("site-{n}"), n == 1_002)).collect();
+        let facts =
+            [("7".to_owned(), UnitFacts { events: vec![event(EventType::FaultRaised, HOUR)], visits: Vec::new() })];
+        let recent = figured(RecentRows { units, facts: facts.into(), alerts: Vec::new() }, NOW, HOUR).recent;
+        assert_eq!((recent.sites.len(), recent.sites_truncated), (1_000, 3));
+        let first: Vec<&str> = recent.sites.iter().take(2).map(|row| row.site.as_str()).collect();
+        assert_eq!(first, ["site-7", "site-1002"]);
+        assert_eq!(recent.maintainers[0].figures.units, 1_003, "firms count what sites leave out");
+    }
+
+    #[test]
+    fn waits_count_from_the_alert_and_only_where_there_is_an_answer() {
+        let alert = |acknowledged: Option<i64>, arrived: Option<i64>| AnsweredAlert {
+            region: "350582".to_owned(),
+            maintainer: "firm".to_owned(),
+            starts_at: 1_000_000,
+            acknowledged_at: acknowledged,
+            arrived_at: arrived,
+        };
+        let alerts = vec![
+            alert(Some(1_060_000), Some(1_600_000)),
+            alert(Some(1_120_000), None),
+            alert(None, None),
+            alert(Some(1), None),
+        ];
+        let recent =
+            figured(RecentRows { units: vec![unit("a", "s", false)], alerts, ..RecentRows::default() }, NOW, HOUR);
+        let firm = &recent.recent.maintainers[0];
+        assert_eq!(firm.critical_alerts, 4);
+        assert_eq!(firm.answered, [("acknowledged", 3, 180_000), ("arrived", 1, 600_000)]);
+    }
+
+    #[test]
+    fn exceptional_are_units_of_warnings_and_worse_each_once() {
+        let firing = [("critical", "a"), ("warning", "b"), ("warning", "a"), ("info", "c"), ("warning", "d")];
+        assert_eq!(exceptional(firing.into_iter(), 10), ["a", "b", "d"]);
+        assert_eq!(exceptional(firing.into_iter(), 2), ["a", "b"]);
+    }
+}

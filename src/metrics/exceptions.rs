@@ -46,7 +46,7 @@ pub struct ExceptionalUnit {
 }
 
 /// The gauges of both lists.
-pub fn gauges(firing: &[Firing], units: &[ExceptionalUnit]) -> Vec<GaugeVec> {
+pub(super) fn gauges(firing: &[Firing], units: &[ExceptionalUnit]) -> Vec<GaugeVec> {
     // One rule may fire twice for a unit (per fault code): still one series.
     let mut lit: BTreeMap<[&str; 5], f64> = BTreeMap::new();
     for alert in firing {

@@ -63,7 +63,7 @@ const FIGURES: [Figure; 4] = [
 ];
 
 /// The gauges.
-pub fn gauges(recent: &Recent) -> Vec<GaugeVec> {
+pub(super) fn gauges(recent: &Recent) -> Vec<GaugeVec> {
     let mut gauges = vec![gauge(
         "recent_as_of_timestamp_seconds",
         "When the figures of the last 30 days were made.",

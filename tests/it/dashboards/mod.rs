@@ -9,12 +9,36 @@ mod wall;
 use std::process::Command;
 
 use board::{Board, boards};
+use liftwatch::domain::fault::FaultCode;
+use liftwatch::domain::words;
+
+const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
 
 #[test]
 fn the_files_are_what_their_script_makes() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/dashboards/make");
     let checked = Command::new("python3").args(["-B", script, "--check"]).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn dashboards_call_faults_and_rules_what_the_pages_call_them() {
+    let file = include_str!("../../../dashboards/make/words.py");
+    for code in FaultCode::ALL {
+        let line = format!("\"{}\": \"{} · {}\",", code.as_str(), code.zh(), code.en());
+        assert!(file.contains(&line), "dashboards/make/words.py has no line {line}");
+    }
+    let rules: Vec<&str> = words::rules().collect();
+    assert!(rules.contains(&"entrapment"));
+    for (list, code) in
+        rules.iter().map(|rule| ("rule", *rule)).chain(SEVERITIES.map(|severity| ("severity", severity)))
+    {
+        let (zh, en) = words::find(list, code).unwrap();
+        assert!(
+            file.contains(&format!("\"{zh} · {en}\"")),
+            "dashboards/make/words.py does not call {code} {zh} · {en}"
+        );
+    }
 }
 
 #[test]
