@@ -73,8 +73,10 @@ fn places(board: &Board, faults: &mut Vec<String>) {
         if w == 0 || h == 0 || x + w > 24 {
             faults.push(format!("{name}: leaves the 24 columns"));
         }
-        let cells = (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y)));
-        if !cells.map(|cell| taken.insert(cell)).fold(true, |all, free| all && free) {
+        let cells: BTreeSet<(u64, u64)> = (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))).collect();
+        let overlaps = cells.iter().any(|cell| taken.contains(cell));
+        taken.extend(cells);
+        if overlaps {
             faults.push(format!("{name}: overlaps another panel"));
         }
     }
