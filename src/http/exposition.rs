@@ -30,7 +30,7 @@ const EXCEPTIONAL: usize = 500;
 async fn metrics(State(http): State<Arc<Http>>) -> Response {
     let now = http.clock.now();
     let (city, recent) = match read(&http, now).await {
-        Ok((city, recent)) => (Some(city), Some(recent)),
+        Ok((city, recent)) => (Some(city), recent),
         Err(error) => {
             tracing::warn!(error = %error, "a scrape goes without the gauges of the database");
             (None, None)
@@ -48,14 +48,14 @@ async fn metrics(State(http): State<Arc<Http>>) -> Response {
     }
 }
 
-async fn read(http: &Http, now: Timestamp) -> Result<(CitySnapshot, Recent), ReadError> {
+async fn read(http: &Http, now: Timestamp) -> Result<(CitySnapshot, Option<Recent>), ReadError> {
     let since = now - http.heard_within;
     let gauges = http.reader.gauges(now.0, since.0, &http.calendar.over_age_since(now), http.firing_series).await?;
     let firing = gauges.firing.iter().map(|row| (row.severity.as_str(), row.unit.as_str()));
     let units = http.reader.exceptional(&recent::exceptional(firing, EXCEPTIONAL)).await?;
-    let figured = http.recent.figures(&http.reader, now, http.showing.merge_gap).await?;
+    let figured = http.recent.figures(&http.reader, now, http.showing.merge_gap).await;
     let exceptional = units.into_iter().map(|row| ExceptionalUnit {
-        incidents: figured.incidents.get(&row.unit).copied().unwrap_or_default(),
+        incidents: figured.as_ref().map(|figured| figured.incidents.get(&row.unit).copied().unwrap_or_default()),
         unit: row.unit,
         heard_at: row.heard_at,
         last_visit_at: row.last_visit_at,
@@ -63,7 +63,7 @@ async fn read(http: &Http, now: Timestamp) -> Result<(CitySnapshot, Recent), Rea
         door_cycles: row.door_cycles,
     });
     let exceptional = exceptional.collect();
-    Ok((CitySnapshot { exceptional, ..city(gauges, &http.showing) }, figured.recent.clone()))
+    Ok((CitySnapshot { exceptional, ..city(gauges, &http.showing) }, figured.map(|figured| figured.recent.clone())))
 }
 
 fn firing(row: FiringRow, showing: &Showing) -> Firing {

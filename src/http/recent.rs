@@ -3,13 +3,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::detect::history::{Incident, Past};
+use crate::domain::event::StoredEvent;
 use crate::domain::time::{DAY, MINUTE, Timestamp};
+use crate::domain::visit::StoredVisit;
 use crate::metrics::recent::{Figures, MaintainerFigures, Recent, SiteFigures};
-use crate::store::read::recent::{AnsweredAlert, RecentRows, UnitFacts};
+use crate::store::read::recent::{AnsweredAlert, Contract, FaultyUnit, RecentRows};
 use crate::store::read::{ReadError, Reader};
 
 /// How long an answer serves.
@@ -21,6 +25,12 @@ const WINDOW: i64 = 30 * DAY;
 /// Sites with series of their own. A city of 8,000 units has some 700; of 60,000 units only the worst are shown.
 const SITES: usize = 1_000;
 
+/// How long a scrape waits for new figures; what takes longer serves the next one.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Older figures than this are left out, because they would be taken for today's.
+const STALE: i64 = 10 * MINUTE;
+
 /// The figures, and how many incidents each unit that had one had.
 #[derive(Debug, Default)]
 pub struct Figured {
@@ -28,27 +38,48 @@ pub struct Figured {
     pub incidents: BTreeMap<String, i64>,
 }
 
-/// The latest answer. One scrape at a time makes a new one; the others wait for it.
+/// The latest figures. They are made in a task of their own, one at a time and once a minute at most, so that neither a
+/// slow disk nor a scraper that hangs up makes anybody begin again.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<Option<Arc<Figured>>>);
+pub struct Kept(Mutex<Latest>);
+
+#[derive(Debug, Default)]
+struct Latest {
+    figured: Option<Arc<Figured>>,
+    begun_at: Option<Timestamp>,
+    making: Option<JoinHandle<Result<Figured, ReadError>>>,
+}
 
 impl Kept {
-    /// The figures as of `now` or up to a minute before. `merge_gap` is that of the rules, in milliseconds.
-    ///
-    /// # Errors
-    /// [`ReadError`] says why the database gave no answer.
-    pub async fn figures(&self, reader: &Reader, now: Timestamp, merge_gap: i64) -> Result<Arc<Figured>, ReadError> {
-        let mut kept = self.0.lock().await;
-        // A clock that was set back must not keep an answer for ever.
-        if let Some(figured) = kept.as_ref().filter(|figured| (0..SERVES).contains(&(now.0 - figured.recent.as_of))) {
-            return Ok(Arc::clone(figured));
+    /// The figures as of a minute ago or later, if they can be had; those of up to ten minutes ago while new ones are being
+    /// made. `merge_gap` is that of the rules, in milliseconds.
+    pub async fn figures(&self, reader: &Reader, now: Timestamp, merge_gap: i64) -> Option<Arc<Figured>> {
+        let mut latest = self.0.lock().await;
+        // A clock that was set back must not keep figures for ever.
+        let fresh = latest.begun_at.is_some_and(|begun| (0..SERVES).contains(&(now - begun)));
+        if !fresh && latest.making.is_none() {
+            latest.begun_at = Some(now);
+            latest.making = Some(tokio::spawn(make(reader.clone(), now, merge_gap)));
         }
-        let rows = reader.recent(now.0, now.0 - WINDOW).await?;
-        let figured = tokio::task::spawn_blocking(move || figured(rows, now, merge_gap)).await;
-        let figured = Arc::new(figured.unwrap_or_default());
-        *kept = Some(Arc::clone(&figured));
-        Ok(figured)
+        if let Some(making) = &mut latest.making
+            && let Ok(made) = tokio::time::timeout(WAIT, making).await
+        {
+            latest.making = None;
+            match made {
+                Ok(Ok(figured)) => latest.figured = Some(Arc::new(figured)),
+                Ok(Err(error)) => tracing::warn!(%error, "the figures of the last 30 days could not be made"),
+                Err(error) => tracing::error!(%error, "making the figures of the last 30 days failed"),
+            }
+        }
+        let figured = latest.figured.as_ref()?;
+        ((now.0 - figured.recent.as_of).abs() < STALE).then(|| Arc::clone(figured))
     }
+}
+
+async fn make(reader: Reader, now: Timestamp, merge_gap: i64) -> Result<Figured, ReadError> {
+    let rows = reader.recent(now.0, now.0 - WINDOW).await?;
+    // Milliseconds of computing, which the runtime's threads should not wait for.
+    Ok(tokio::task::spawn_blocking(move || figured(rows, now, merge_gap)).await.unwrap_or_default())
 }
 
 /// One unit's part.
@@ -59,8 +90,8 @@ struct Share {
     entrapments_today: i64,
 }
 
-fn share(facts: UnitFacts, now: Timestamp, merge_gap: i64) -> Share {
-    let past = Past::new(facts.events, facts.visits, merge_gap);
+fn share(events: Vec<StoredEvent>, visits: Vec<StoredVisit>, now: Timestamp, merge_gap: i64) -> Share {
+    let past = Past::new(events, visits, merge_gap);
     let since = |incidents: &[Incident], window: i64| {
         let recent = incidents.iter().filter(|incident| incident.at > now - window && incident.at <= now);
         i64::try_from(recent.count()).unwrap_or(i64::MAX)
@@ -73,28 +104,28 @@ fn share(facts: UnitFacts, now: Timestamp, merge_gap: i64) -> Share {
     }
 }
 
-fn figured(mut rows: RecentRows, now: Timestamp, merge_gap: i64) -> Figured {
+fn figured(rows: RecentRows, now: Timestamp, merge_gap: i64) -> Figured {
     let mut regions: BTreeMap<String, [i64; 4]> = BTreeMap::new();
     let mut sites: BTreeMap<[String; 3], Figures> = BTreeMap::new();
     let mut firms: BTreeMap<[String; 2], Figures> = BTreeMap::new();
     let mut incidents = BTreeMap::new();
-    for unit in rows.units {
-        let facts = rows.facts.remove(&unit.id).unwrap_or_default();
-        let Share { incidents: all, today, entrapments, entrapments_today } = share(facts, now, merge_gap);
-        let sums = regions.entry(unit.region.clone()).or_default();
+    for Contract { region, site, maintainer, units, overdue } in rows.contracts {
+        let figures = Figures { units, overdue_units: overdue, ..Figures::default() };
+        regions.entry(region.clone()).or_default();
+        add(sites.entry([region.clone(), site, maintainer.clone()]).or_default(), figures);
+        add(firms.entry([region, maintainer]).or_default(), figures);
+    }
+    for FaultyUnit { unit, region, site, maintainer, events, visits } in rows.faulty {
+        let Share { incidents: all, today, entrapments, entrapments_today } = share(events, visits, now, merge_gap);
+        let sums = regions.entry(region.clone()).or_default();
         for (sum, part) in sums.iter_mut().zip([all, today, entrapments, entrapments_today]) {
             *sum += part;
         }
-        let figures = Figures {
-            units: 1,
-            incidents: all,
-            faulty_units: i64::from(all > 0),
-            overdue_units: i64::from(unit.overdue),
-        };
-        add(sites.entry([unit.region.clone(), unit.site, unit.maintainer.clone()]).or_default(), figures);
-        add(firms.entry([unit.region, unit.maintainer]).or_default(), figures);
+        let figures = Figures { incidents: all, faulty_units: i64::from(all > 0), ..Figures::default() };
+        add(sites.entry([region.clone(), site, maintainer.clone()]).or_default(), figures);
+        add(firms.entry([region, maintainer]).or_default(), figures);
         if all > 0 {
-            incidents.insert(unit.id, all);
+            incidents.insert(unit, all);
         }
     }
     let windows = |(region, [all, today, entrapments, entrapments_today]): (String, [i64; 4])| {
@@ -158,17 +189,21 @@ pub fn exceptional<'a>(firing: impl Iterator<Item = (&'a str, &'a str)>, most: u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::{EventType, Origin, StoredEvent};
+    use crate::domain::event::{EventType, Origin};
     use crate::domain::fault::{Fault, FaultCode};
     use crate::domain::time::HOUR;
-    use crate::domain::visit::{StoredVisit, VisitKind};
-    use crate::store::read::recent::UnitPlace;
+    use crate::domain::visit::VisitKind;
 
     const NOW: Timestamp = Timestamp(100 * DAY);
 
-    fn unit(id: &str, site: &str, overdue: bool) -> UnitPlace {
+    fn contract(site: &str, units: i64, overdue: i64) -> Contract {
         let [region, maintainer] = ["350582", "firm"].map(str::to_owned);
-        UnitPlace { id: id.to_owned(), region, site: site.to_owned(), maintainer, overdue }
+        Contract { region, site: site.to_owned(), maintainer, units, overdue }
+    }
+
+    fn faulty(unit: &str, site: &str, events: Vec<StoredEvent>, visits: Vec<StoredVisit>) -> FaultyUnit {
+        let [unit, region, site, maintainer] = [unit, "350582", site, "firm"].map(str::to_owned);
+        FaultyUnit { unit, region, site, maintainer, events, visits }
     }
 
     fn event(kind: EventType, before: i64) -> StoredEvent {
@@ -192,12 +227,9 @@ mod tests {
         let events =
             vec![raised(5 * DAY), raised(5 * DAY - HOUR / 2), raised(10 * DAY - 1), raised(30 * DAY), raised(HOUR)];
         let trapped = vec![event(EventType::EntrapmentReported, 2 * DAY)];
-        let facts = [
-            ("a".to_owned(), UnitFacts { events, visits: vec![visit] }),
-            ("b".to_owned(), UnitFacts { events: trapped, visits: Vec::new() }),
-        ];
-        let units = vec![unit("a", "garden", false), unit("b", "garden", true), unit("c", "lane", false)];
-        let figured = figured(RecentRows { units, facts: facts.into(), alerts: Vec::new() }, NOW, HOUR);
+        let faulty = vec![faulty("a", "garden", events, vec![visit]), faulty("b", "garden", trapped, Vec::new())];
+        let contracts = vec![contract("garden", 2, 1), contract("lane", 1, 0)];
+        let figured = figured(RecentRows { contracts, faulty, alerts: Vec::new() }, NOW, HOUR);
         let recent = &figured.recent;
         let region = "350582".to_owned();
         assert_eq!(recent.regions, [(region.clone(), "1d", 1, 0), (region, "30d", 2, 1)]);
@@ -211,10 +243,9 @@ mod tests {
 
     #[test]
     fn the_sites_with_the_fewest_faults_go_without_series() {
-        let units = (0..1_003).map(|n| unit(&n.to_string(), &format!("site-{n}"), n == 1_002)).collect();
-        let facts =
-            [("7".to_owned(), UnitFacts { events: vec![event(EventType::FaultRaised, HOUR)], visits: Vec::new() })];
-        let recent = figured(RecentRows { units, facts: facts.into(), alerts: Vec::new() }, NOW, HOUR).recent;
+        let contracts = (0..1_003).map(|n| contract(&format!("site-{n}"), 1, i64::from(n == 1_002))).collect();
+        let faulty = vec![faulty("7", "site-7", vec![event(EventType::FaultRaised, HOUR)], Vec::new())];
+        let recent = figured(RecentRows { contracts, faulty, alerts: Vec::new() }, NOW, HOUR).recent;
         assert_eq!((recent.sites.len(), recent.sites_truncated), (1_000, 3));
         let first: Vec<&str> = recent.sites.iter().take(2).map(|row| row.site.as_str()).collect();
         assert_eq!(first, ["site-7", "site-1002"]);
@@ -237,7 +268,7 @@ mod tests {
             alert(Some(1), None),
         ];
         let recent =
-            figured(RecentRows { units: vec![unit("a", "s", false)], alerts, ..RecentRows::default() }, NOW, HOUR);
+            figured(RecentRows { contracts: vec![contract("s", 1, 0)], alerts, ..RecentRows::default() }, NOW, HOUR);
         let firm = &recent.recent.maintainers[0];
         assert_eq!(firm.critical_alerts, 4);
         assert_eq!(firm.answered, [("acknowledged", 3, 180_000), ("arrived", 1, 600_000)]);

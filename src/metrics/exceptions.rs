@@ -41,8 +41,8 @@ pub struct ExceptionalUnit {
     /// Since the controller was made, as it tells; so the next.
     pub runs: Option<i64>,
     pub door_cycles: Option<i64>,
-    /// Incidents of the last 30 days.
-    pub incidents: i64,
+    /// Incidents of the last 30 days; `None` while that is not known.
+    pub incidents: Option<i64>,
 }
 
 /// The gauges of both lists.
@@ -83,7 +83,7 @@ pub(super) fn gauges(firing: &[Firing], units: &[ExceptionalUnit]) -> Vec<GaugeV
             unit.door_cycles.map(float)
         }),
         of_units(units, "unit_recent_incidents", "Incidents of an exceptional unit in the last 30 days.", |unit| {
-            Some(float(unit.incidents))
+            unit.incidents.map(float)
         }),
     ]
 }

@@ -87,7 +87,7 @@ impl Change<'_> {
     }
 }
 
-pub(super) fn stored_event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
+fn stored_event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
     Ok(StoredEvent {
         id: row.try_get("id")?,
         at: Timestamp(row.try_get("at")?),
@@ -100,7 +100,7 @@ pub(super) fn stored_event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
     })
 }
 
-pub(super) fn stored_visit(row: &SqliteRow) -> Result<StoredVisit, StoreError> {
+fn stored_visit(row: &SqliteRow) -> Result<StoredVisit, StoreError> {
     Ok(StoredVisit {
         id: row.try_get("id")?,
         kind: word("visit", row.try_get("kind")?)?,

@@ -1,32 +1,32 @@
 //! What happened lately, for figures of 30 days: the facts that incidents are made of, who answered, and who is
-//! responsible. A look at many rows: whoever asks keeps the answer for a while.
-
-use std::collections::HashMap;
-
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+//! responsible. A look at many rows, so they come back gathered: few rows, each with a list.
 
 use super::{ReadError, Reader};
-use crate::domain::event::StoredEvent;
-use crate::domain::time::DAY;
-use crate::domain::visit::StoredVisit;
+use crate::domain::event::{EventType, Mode, Origin, StoredEvent};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::time::{DAY, Timestamp};
+use crate::domain::visit::{StoredVisit, VisitKind};
 use crate::store::error::StoreError;
-use crate::store::history::{stored_event, stored_visit};
+use crate::store::words::{json, optional_word, word};
 
-/// One unit and whose it is.
+/// The units of one site under one contract.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct UnitPlace {
-    pub id: String,
+pub struct Contract {
     pub region: String,
     pub site: String,
     pub maintainer: String,
-    /// Its last recorded visit is longer ago than its interval.
-    pub overdue: bool,
+    pub units: i64,
+    /// Units whose last recorded visit is longer ago than their interval.
+    pub overdue: i64,
 }
 
-/// The facts of one unit since a moment.
+/// A unit with a fault or an entrapment, and its facts.
 #[derive(Debug, Clone, Default)]
-pub struct UnitFacts {
+pub struct FaultyUnit {
+    pub unit: String,
+    pub region: String,
+    pub site: String,
+    pub maintainer: String,
     pub events: Vec<StoredEvent>,
     pub visits: Vec<StoredVisit>,
 }
@@ -45,9 +45,8 @@ pub struct AnsweredAlert {
 /// Everything since a moment, from one snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct RecentRows {
-    pub units: Vec<UnitPlace>,
-    /// By unit; those without facts are left out.
-    pub facts: HashMap<String, UnitFacts>,
+    pub contracts: Vec<Contract>,
+    pub faulty: Vec<FaultyUnit>,
     pub alerts: Vec<AnsweredAlert>,
 }
 
@@ -62,6 +61,31 @@ pub struct ExceptionalRow {
     pub door_cycles: Option<i64>,
 }
 
+/// Ids of events begin with the sender's time, so those of 30 days are one stretch of the table; only units with a fault
+/// in it are looked at more closely. Visits that a later record supersedes are left out.
+const FAULTY: &str = "with faulty as (select distinct unit from event where id >= $1 and type in ('fault_raised', 'entrapment_reported')) \
+     select u.id as unit, u.region, u.site, u.maintainer, \
+     (select json_group_array(json_array(e.id, e.at, e.type, e.code, e.vendor_code, e.mode)) \
+     from event e indexed by event_unit_at where e.unit = u.id and e.at >= $2 \
+     and e.type in ('fault_raised', 'mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')) as events, \
+     (select json_group_array(json_array(v.started_at, v.ended_at)) from visit v where v.unit = u.id and v.started_at >= $3 \
+     and not exists (select 1 from visit later where later.unit = v.unit and later.publisher = v.publisher \
+     and later.supersedes = v.record_id and later.record_id <> v.record_id)) as visits \
+     from faulty f join unit u on u.id = f.unit";
+
+#[derive(sqlx::FromRow)]
+struct FaultyRow {
+    unit: String,
+    region: String,
+    site: String,
+    maintainer: String,
+    events: String,
+    visits: String,
+}
+
+/// id, at, type, code, vendor code, mode
+type EventFields = (String, i64, String, Option<String>, Option<String>, Option<String>);
+
 impl Reader {
     /// The facts since `since`, as of `now`; both in milliseconds.
     ///
@@ -70,15 +94,22 @@ impl Reader {
     pub async fn recent(&self, now: i64, since: i64) -> Result<RecentRows, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
-        let units = sqlx::query_as(
-            "select u.id, u.region, u.site, u.maintainer, coalesce((select max(v.started_at) from visit v \
-             where v.unit = u.id) + u.maintenance_interval_days * 86400000 < $1, 0) as overdue from unit u",
+        let contracts = sqlx::query_as(
+            "select u.region, u.site, u.maintainer, count(*) as units, \
+             coalesce(sum((select max(v.started_at) from visit v where v.unit = u.id) + u.maintenance_interval_days * 86400000 < $1), 0) as overdue \
+             from unit u group by u.region, u.site, u.maintainer",
         )
         .bind(now)
         .fetch_all(&mut *tx)
         .await?;
-        let mut rows = RecentRows { units, facts: facts(tx, since).await?, alerts: Vec::new() };
-        rows.alerts = sqlx::query_as(
+        // A visit that began before the window may reach into it; it covers a day at most.
+        let rows: Vec<FaultyRow> = sqlx::query_as(FAULTY)
+            .bind(format!("{since:012x}"))
+            .bind(since)
+            .bind(since - DAY)
+            .fetch_all(&mut *tx)
+            .await?;
+        let alerts = sqlx::query_as(
             "select coalesce(u.region, '') as region, coalesce(u.maintainer, '') as maintainer, a.starts_at, \
              (select min(n.at) from answer n where n.alert = a.id and n.kind = 'acknowledged') as acknowledged_at, \
              (select min(n.at) from answer n where n.alert = a.id and n.kind = 'arrived') as arrived_at \
@@ -90,7 +121,9 @@ impl Reader {
         .bind(since)
         .fetch_all(&mut *tx)
         .await?;
-        Ok(rows)
+        drop(snapshot);
+        let faulty = rows.into_iter().map(faulty).collect::<Result<_, _>>()?;
+        Ok(RecentRows { contracts, faulty, alerts })
     }
 
     /// What is shown of these units, in their order; one that the registry does not have is left out.
@@ -112,40 +145,39 @@ impl Reader {
     }
 }
 
-/// The events that incidents are made of, and the visits that may cover them. Ids of events begin with the sender's time
-/// in milliseconds, so those of 30 days are one stretch of the table.
-async fn facts(tx: &mut SqliteConnection, since: i64) -> Result<HashMap<String, UnitFacts>, ReadError> {
-    let mut facts: HashMap<String, UnitFacts> = HashMap::new();
-    let events = "select unit, id, at, type, code, vendor_code, mode, moving, occupied, origin from event \
-         where id >= $1 and type in ('fault_raised', 'mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')";
-    for row in sqlx::query(events).bind(format!("{since:012x}")).fetch_all(&mut *tx).await? {
-        facts
-            .entry(unit(&row)?)
-            .or_default()
-            .events
-            .push(stored_event(&row).map_err(|error| unreadable(&row, &error))?);
+fn faulty(row: FaultyRow) -> Result<FaultyUnit, ReadError> {
+    let FaultyRow { unit, region, site, maintainer, events, visits } = row;
+    match facts(&events, &visits) {
+        Ok((events, visits)) => Ok(FaultyUnit { unit, region, site, maintainer, events, visits }),
+        Err(error) => Err(ReadError::Row { table: "event or visit of unit", id: unit, what: error.to_string() }),
     }
-    let visits = "select v.unit, v.id, v.kind, v.started_at, v.ended_at from visit v where v.id >= $1 \
-         and not exists (select 1 from visit later where later.unit = v.unit and later.publisher = v.publisher \
-         and later.supersedes = v.record_id and later.record_id <> v.record_id)";
-    for row in sqlx::query(visits).bind(format!("v-{:012x}", since - VISIT)).fetch_all(&mut *tx).await? {
-        facts
-            .entry(unit(&row)?)
-            .or_default()
-            .visits
-            .push(stored_visit(&row).map_err(|error| unreadable(&row, &error))?);
-    }
-    Ok(facts)
 }
 
-/// A visit covers a day at most.
-const VISIT: i64 = DAY;
-
-fn unit(row: &SqliteRow) -> Result<String, ReadError> {
-    Ok(sqlx::Row::try_get(row, "unit")?)
+fn facts(events: &str, visits: &str) -> Result<(Vec<StoredEvent>, Vec<StoredVisit>), StoreError> {
+    let events: Vec<EventFields> = json("event", events)?;
+    let visits: Vec<(i64, Option<i64>)> = json("visit", visits)?;
+    let visit = |(started_at, ended_at): (i64, Option<i64>)| StoredVisit {
+        id: String::new(),
+        kind: VisitKind::Fm,
+        started_at: Timestamp(started_at),
+        ended_at: ended_at.map(Timestamp),
+    };
+    Ok((events.into_iter().map(event).collect::<Result<_, _>>()?, visits.into_iter().map(visit).collect()))
 }
 
-fn unreadable(row: &SqliteRow, error: &StoreError) -> ReadError {
-    let id = sqlx::Row::try_get(row, "id").unwrap_or_default();
-    ReadError::Row { table: "event or visit", id, what: error.to_string() }
+/// What counting needs of an event; the rest of it is made up.
+fn event((id, at, kind, code, vendor_code, mode): EventFields) -> Result<StoredEvent, StoreError> {
+    let kind: EventType = word("event", &kind)?;
+    let code: Option<FaultCode> = optional_word("event", code.as_deref())?;
+    let mode: Option<Mode> = optional_word("event", mode.as_deref())?;
+    Ok(StoredEvent {
+        id,
+        at: Timestamp(at),
+        kind,
+        fault: code.map(|code| Fault { code, vendor_code }),
+        mode,
+        moving: None,
+        occupied: None,
+        origin: Origin::Reported,
+    })
 }
