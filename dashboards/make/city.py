@@ -60,8 +60,8 @@ def who(city):
          Column("rule", "规则 · Rule", mappings=rules(), width=180),
          Column("site", "小区 · Site"),
          Column("maintainer", "维保 · Firm"),
-         Column("Value #A", "已持续 · Age", unit="dtdurations", width=120),
-         Column("Value #B", "距时限 · Left", unit="dtdurations", width=120, cell="color-text",
+         Column("Value #A", "已持续 · Age", unit="dtdurations", width=110),
+         Column("Value #B", "距时限 · Left", unit="dtdurations", width=150, cell="color-text",
                 thresholds=steps((None, RED), (0, ORANGE), (600, GREEN)),
                 mappings=[says_range(-1e12, 0, "已超时 · overdue", RED)]),
          Column("alert", "告警 · Alert", width=110, mappings=[{"type": "regex", "options": {
@@ -89,8 +89,8 @@ def repeated(city):
          (f"max by (unit, rule, severity, site, maintainer) ({SINCE}{{{which}}} * 0) + on (unit) group_left () "
           "max by (unit) (liftwatch_unit_recent_incidents)", "")],
         [Column("unit", "电梯 · Unit", width=90, links=[link("电梯 · Unit", "/units/${__value.raw}")]),
-         Column("rule", "规则 · Rule", mappings=rules(), width=260),
-         Column("severity", "级别 · Severity", mappings=severities(), cell="color-text", width=115),
+         Column("rule", "规则 · Rule", mappings=rules(), width=285),
+         Column("severity", "级别 · Severity", mappings=severities(), cell="color-text", width=125),
          Column("site", "小区 · Site"),
          Column("maintainer", "维保 · Firm"),
          Column("Value #B", "30 天故障 · 30 d", unit="short", width=130),

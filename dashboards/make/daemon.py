@@ -1,6 +1,7 @@
 """The daemon: does everything that lifts tell reach the disk, and everybody who must be told hear of it?"""
 
 from panels import Board, GREEN, ORANGE, RED, link, says, steps
+from words import EVENTS, names
 
 REGION = 'region=~"$region"'
 
@@ -72,7 +73,7 @@ def stored(made):
         ("落盘的事件", "Events stored"),
         ("每秒写入的事件，按种类。", "Events written a second, by type."),
         [("sum by (type) (rate(liftwatch_events_stored_total[$__rate_interval]))", "{{type}}")], unit="eps", width=8,
-        stack=True)
+        stack=True, overrides=names(EVENTS))
     made.lines(
         ("拒收的原因", "Why messages are refused"),
         ("每秒拒收的消息，按原因；只列出发生过的。", "Refused messages a second by reason, where there were any."),

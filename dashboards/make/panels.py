@@ -123,7 +123,7 @@ class Board:
         """Horizontal bars, each with its name and number."""
         options = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "displayMode": "basic",
                    "orientation": "horizontal", "valueMode": "text", "namePlacement": "auto", "showUnfilled": True,
-                   "sizing": "auto", "text": {"titleSize": 13, "valueSize": 16}, "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
+                   "sizing": "auto", "text": {"titleSize": 12, "valueSize": 16}, "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
                    "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []}}
         more.setdefault("thresholds", steps((None, BLUE)))
         self.panel("bargauge", title, description, width, height, targets(*queries, instant=True), unit, options,

@@ -35,7 +35,7 @@ def annotations(made):
     """Alerts at the moment at which they began: the series' value is that moment."""
     made.annotations.append({
         "name": "告警 · Alerts", "datasource": DATASOURCE, "enable": True, "hide": False, "iconColor": "red",
-        "expr": f"{SINCE} * 1000", "useValueForTime": "on", "step": "60s", "titleFormat": "{{rule}}",
+        "expr": f"{SINCE} * 1000", "useValueForTime": True, "step": "60s", "titleFormat": "{{rule}}",
         "textFormat": "{{severity}} {{alert}}", "tagKeys": "rule,severity"})
 
 

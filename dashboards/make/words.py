@@ -51,6 +51,17 @@ FAULTS = {
     "other": "其他故障 · other",
 }
 
+EVENTS = {
+    "fault_raised": "故障发生 · Fault raised",
+    "fault_cleared": "故障消除 · Fault cleared",
+    "entrapment_reported": "报告困人 · Entrapment reported",
+    "passenger_released": "乘客已救出 · Passengers released",
+    "alarm_pressed": "按下报警按钮 · Alarm button pressed",
+    "mode_changed": "运行模式改变 · Mode changed",
+    "mains_off": "停电 · Mains off",
+    "mains_on": "来电 · Mains on",
+}
+
 # The words of src/domain/words.rs too, and the colours that go with them.
 SEVERITIES = {
     "critical": ("严重 · Critical", RED),

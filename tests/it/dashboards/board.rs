@@ -23,7 +23,7 @@ pub fn boards() -> Vec<Board> {
     files.into_iter().map(read).collect()
 }
 
-/// One query of a panel.
+/// One query of a panel, or of an annotation.
 pub struct Query {
     /// Dashboard, panel and letter.
     pub name: String,
@@ -54,7 +54,14 @@ impl Board {
             };
             targets.into_iter().map(query).collect::<Vec<_>>()
         };
-        self.panels().iter().flat_map(of).collect()
+        let annotation = |one: &Value| Query {
+            name: format!("{} / annotation {}", self.name, text(&one["name"])),
+            panel: String::new(),
+            expr: text(&one["expr"]).to_owned(),
+            instant: false,
+        };
+        let annotations = self.json["annotations"]["list"].as_array().map_or(&[][..], Vec::as_slice);
+        self.panels().iter().flat_map(of).chain(annotations.iter().map(annotation)).collect()
     }
 }
 

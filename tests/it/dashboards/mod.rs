@@ -9,6 +9,7 @@ mod wall;
 use std::process::Command;
 
 use board::{Board, boards};
+use liftwatch::domain::event::EventType;
 use liftwatch::domain::fault::FaultCode;
 use liftwatch::domain::words;
 
@@ -30,8 +31,11 @@ fn dashboards_call_faults_and_rules_what_the_pages_call_them() {
     }
     let rules: Vec<&str> = words::rules().collect();
     assert!(rules.contains(&"entrapment"));
-    for (list, code) in
-        rules.iter().map(|rule| ("rule", *rule)).chain(SEVERITIES.map(|severity| ("severity", severity)))
+    for (list, code) in rules
+        .iter()
+        .map(|rule| ("rule", *rule))
+        .chain(SEVERITIES.map(|severity| ("severity", severity)))
+        .chain(EventType::ALL.iter().map(|kind| ("event", kind.as_str())))
     {
         let (zh, en) = words::find(list, code).unwrap();
         assert!(
