@@ -189,6 +189,12 @@ impl Document {
         place::find(&tree(&self.text), &path).is_some()
     }
 
+    /// The file as it was read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Ends the reading: refuses sections that nobody took.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub mod decode;
 
 pub mod detect;
 
+pub mod ledger;
+
 pub mod store;
 
 pub mod fleet;
@@ -35,6 +37,8 @@ pub mod simulate;
 pub mod sweep;
 
 pub mod report;
+
+pub mod signer;
 
 pub mod writer;
 

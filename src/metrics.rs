@@ -1,21 +1,26 @@
 //! What Prometheus scrapes: counters of this process, and gauges of the city made anew from a snapshot at each scrape.
-//! The only file that names the prometheus crate. No timestamps; label values come from closed lists and the registry.
+//! No other room names the prometheus crate. No timestamps; label values come from closed lists and the registry.
 
 pub mod gauge;
 
 pub mod exceptions;
 
+pub mod city;
+
 pub mod recent;
 
 pub mod regions;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
-use exceptions::{ExceptionalUnit, Firing};
-use gauge::{PREFIX, float, gauge, seconds, single};
+use city::CitySnapshot;
+use gauge::{PREFIX, gauge, single};
 use recent::Recent;
 use regions::RegionCounters;
 
@@ -43,40 +48,6 @@ pub struct Snapshot {
     pub resident_memory: Option<i64>,
 }
 
-/// The gauges that come from the database.
-#[derive(Debug, Clone, Default)]
-pub struct CitySnapshot {
-    /// (region, kind, units)
-    pub units: Vec<(String, String, i64)>,
-    /// (region, units)
-    pub online: Vec<(String, i64)>,
-    /// (region, units)
-    pub silent: Vec<(String, i64)>,
-    /// (region, units)
-    pub unmonitored: Vec<(String, i64)>,
-    /// (region, units)
-    pub over_age: Vec<(String, i64)>,
-    /// (region, units)
-    pub maintenance_overdue: Vec<(String, i64)>,
-    /// (rule, severity, state, region, alerts)
-    pub alerts: Vec<([String; 4], i64)>,
-    /// (rule, publisher, alerts)
-    pub told_by: Vec<([String; 2], i64)>,
-    /// (rule, publisher, answer, alerts)
-    pub answered: Vec<([String; 3], i64)>,
-    /// Capped by whoever fills it; so are the units.
-    pub firing: Vec<Firing>,
-    pub exceptional: Vec<ExceptionalUnit>,
-    /// (state, region, hazards)
-    pub hazards: Vec<(String, String, i64)>,
-    pub outbox_entries: i64,
-    /// Milliseconds since 1970; `None` when nothing waits.
-    pub outbox_oldest: Option<i64>,
-    pub dead_letters: i64,
-    pub database_bytes: i64,
-    pub wal_bytes: i64,
-}
-
 /// Typed handles for the parts that count; a clone is not needed, share it by `Arc`.
 pub struct Metrics {
     registry: Registry,
@@ -89,6 +60,8 @@ pub struct Metrics {
     stored: IntCounterVec,
     incidents: IntCounterVec,
     deliveries: IntCounterVec,
+    /// Made when somebody signs for the first time: a daemon without a key has nothing to say of it.
+    signing: OnceLock<IntGauge>,
     batch: Histogram,
     commit: Histogram,
     delay: Histogram,
@@ -138,6 +111,7 @@ impl Metrics {
                 "code",
             ),
             deliveries: deliveries(),
+            signing: OnceLock::new(),
             // A batch is what queued while the last commit ran, at most 2,000.
             batch: histogram(
                 "batch_messages",
@@ -242,6 +216,21 @@ impl Metrics {
         self.deliveries.with_label_values(&[sink, outcome]).inc();
     }
 
+    /// Whether the last try to sign a checkpoint of the ledger succeeded.
+    ///
+    /// # Panics
+    /// Never: the gauge is registered once, under a name of its own.
+    pub fn signing(&self, succeeded: bool) {
+        let gauge = self.signing.get_or_init(|| {
+            let help = "1 if the last try to sign a checkpoint of the ledger succeeded, 0 if it was refused.";
+            let gauge = IntGauge::with_opts(Opts::new("ledger_signing", help).namespace(PREFIX));
+            let gauge = gauge.expect("a constant name is valid");
+            self.registry.register(Box::new(gauge.clone())).expect("names are constants and differ");
+            gauge
+        });
+        gauge.set(i64::from(succeeded));
+    }
+
     /// A transaction held so many messages.
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 2,000 messages")]
     pub fn batch(&self, messages: usize) {
@@ -308,10 +297,7 @@ fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
         gauges.push(gauge("pages_info", "Always 1; where people reach the pages.", ["url"], home));
     }
     if let Some(city) = &snapshot.city {
-        gauges.extend(unit_gauges(city));
-        gauges.extend(alert_gauges(city));
-        gauges.extend(answer_gauges(city));
-        gauges.extend(store_gauges(city));
+        gauges.extend(city::gauges(city));
     }
     if let Some(recent) = &snapshot.recent {
         gauges.extend(recent::gauges(recent));
@@ -319,75 +305,5 @@ fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     if let Some(bytes) = snapshot.resident_memory {
         gauges.push(single("resident_memory_bytes", "Memory that this process holds.", bytes));
     }
-    gauges
-}
-
-fn unit_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let by_region = |name: &str, help: &str, rows: &[(String, i64)]| {
-        gauge(name, help, ["region"], rows.iter().map(|(region, n)| ([region.as_str()], float(*n))))
-    };
-    let units = city.units.iter().map(|(region, kind, n)| ([region.as_str(), kind.as_str()], float(*n)));
-    let mut gauges = vec![gauge("units", "Units in the registry.", ["region", "kind"], units)];
-    gauges.push(by_region("units_online", "Units heard within the last three heartbeats.", &city.online));
-    gauges.push(by_region(
-        "units_silent",
-        "Units that told their state before and were not heard within the last three heartbeats.",
-        &city.silent,
-    ));
-    gauges.push(by_region("units_unmonitored", "Units that never told their state.", &city.unmonitored));
-    gauges.push(by_region(
-        "units_over_age",
-        "Units in use for as many years as the rule over_age sets, 15 by default.",
-        &city.over_age,
-    ));
-    gauges.push(by_region(
-        "maintenance_overdue_units",
-        "Units whose last recorded visit is longer ago than their interval; a unit without any visit is not counted.",
-        &city.maintenance_overdue,
-    ));
-    gauges
-}
-
-fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let alerts = city.alerts.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    let mut gauges =
-        vec![gauge("alerts", "Alerts by where they stand.", ["rule", "severity", "state", "region"], alerts)];
-    let hazards = city.hazards.iter().map(|(state, region, n)| ([state.as_str(), region.as_str()], float(*n)));
-    gauges.push(gauge("hazards", "Major hazards reported, by where they stand.", ["state", "region"], hazards));
-    gauges.extend(exceptions::gauges(&city.firing, &city.exceptional));
-    let total: i64 = city.alerts.iter().filter(|(labels, _)| labels[2] == "firing").map(|(_, n)| n).sum();
-    let left_out = total.saturating_sub(i64::try_from(city.firing.len()).unwrap_or(i64::MAX));
-    gauges.push(single(
-        "alert_firing_truncated",
-        "Firing alerts that have no series in alert_firing now.",
-        left_out.max(0),
-    ));
-    gauges
-}
-
-fn answer_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let told = city.told_by.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    let answered = city.answered.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    vec![
-        gauge("alerts_by_publisher", "Alerts by who tells of their units.", ["rule", "publisher"], told),
-        gauge(
-            "alerts_answered",
-            "Alerts that have an answer of this kind, by who tells of their units; one alert may have several.",
-            ["rule", "publisher", "answer"],
-            answered,
-        ),
-    ]
-}
-
-fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let mut gauges =
-        vec![single("outbox_entries", "Transitions to be routed, and messages to be sent.", city.outbox_entries)];
-    if let Some(oldest) = city.outbox_oldest {
-        let help = "When the oldest of them was written; absent when none waits.";
-        gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], seconds(oldest))]));
-    }
-    gauges.push(single("dead_letters", "Messages that were given up and wait for a person.", city.dead_letters));
-    gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
-    gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
     gauges
 }

@@ -2,6 +2,8 @@
 
 pub mod settings;
 
+pub mod signing;
+
 pub mod telling;
 
 pub mod vitals;
@@ -106,7 +108,8 @@ pub async fn run(
     started: impl FnOnce(Running),
 ) -> Result<(), AppError> {
     let decoder = decoder(&settings)?;
-    let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
+    let mut pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
+    pipeline.declare_config(&settings.digest, clock.now()).await.map_err(AppError::StorageLost)?;
     let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
     let http_address = listener.local_addr().context("the address of the HTTP listener")?;
     let metrics = Arc::new(counters(&settings.sessions));
@@ -147,12 +150,18 @@ pub async fn run(
     let mut writing = tokio::spawn(writer.run());
     let sending = telling.start(&settings);
     tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
+    signing::start(&settings.ledger, &reader, &clock, &metrics, &actions, &stopping)?;
     let http = door((&settings, http_address), reader.clone(), metrics, (&links, &status), clock, actions);
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
     let ended = wait(shutdown, &mut writing, &mut sessions, &stop).await;
     let ended = drain(ended, writing, sessions, sending).await?;
+    close(serving, &reader, ended).await
+}
+
+/// Waits for the last answers over HTTP, and says how all of it ended.
+async fn close(serving: JoinHandle<std::io::Result<()>>, reader: &Reader, ended: Ended) -> Result<(), AppError> {
     let served = serving.await.context("the HTTP server panicked")?;
     reader.close().await;
     ended.verdict()?;

@@ -12,7 +12,9 @@ use crate::decode::settings::MappingSettings;
 use crate::detect;
 use crate::domain::id::RegionCode;
 use crate::ingest::connection::{self, SessionSettings};
+use crate::ledger::leaf::sha256_hex;
 use crate::notify;
+use crate::signer;
 
 /// What the daemon is told by its file.
 #[derive(Debug, Clone)]
@@ -26,6 +28,9 @@ pub struct Settings {
     pub mappings: Vec<MappingSettings>,
     pub rules: detect::Settings,
     pub notify: notify::settings::Settings,
+    pub ledger: signer::Settings,
+    /// SHA-256 of the file, in hex: the ledger says by which configuration the city was watched.
+    pub digest: String,
 }
 
 impl Settings {
@@ -54,6 +59,7 @@ impl Settings {
             document.refuse(&format!("mapping.{}.{}", error.index, error.key), error.problem);
         }
         let notify = notify::settings::Settings::read(document);
+        let ledger = signing(document);
         let names = regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect();
         let sessions: Vec<SessionSettings> = regions.into_iter().map(session).collect();
         // A region that could not be read has no place here, so the places of the others are known only without one.
@@ -74,8 +80,24 @@ impl Settings {
             mappings,
             rules,
             notify,
+            ledger,
+            digest: sha256_hex(document.text().as_bytes()),
         }
     }
+}
+
+/// `[ledger]`, its files found and its key tried.
+fn signing(document: &mut Document) -> signer::Settings {
+    let mut settings: signer::Settings = document.section("ledger");
+    settings.key_file = settings.key_file.map(|file| document.resolve(&file));
+    settings.last_file = settings.last_file.map(|file| document.resolve(&file));
+    if let Err(error) = settings.key() {
+        document.refuse("ledger.key_file", error.to_string());
+    }
+    if settings.every_seconds == 0 {
+        document.refuse("ledger.every_seconds", "must be at least 1; 60 is usual");
+    }
+    settings
 }
 
 fn session(region: Region) -> SessionSettings {

@@ -6,6 +6,7 @@ use crate::domain::event::{Event, EventType, Origin};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
+use crate::ledger::checkpoint::Head;
 use crate::store::deliveries::{Claimed, Reported, Room};
 use crate::store::error::StoreError;
 use crate::store::notify::Plan;
@@ -39,6 +40,10 @@ pub enum Action {
     Silence(Silence),
     /// A silence ends before its time.
     EndSilence { id: String, by: String },
+    /// Says in the ledger how far each unit has come, if anything was entered since it was last said.
+    CloseStretch,
+    /// A checkpoint of the ledger was signed.
+    KeepCheckpoint { size: u64, note: String },
 }
 
 /// What came of it.
@@ -63,6 +68,9 @@ pub enum Done {
     Answered(Answered),
     Received(Received),
     Silenced(Silenced),
+    /// The ledger as it is now.
+    Closed(Head),
+    Kept,
 }
 
 /// How an import changed the registry.
@@ -106,6 +114,8 @@ impl Pipeline {
             Action::EndSilence { id, by } => {
                 Ok((Done::Silenced(self.end_silence(id, by, now).await?), Outcome::default()))
             }
+            Action::CloseStretch => self.close_stretch(now).await,
+            Action::KeepCheckpoint { size, note } => self.keep_checkpoint(*size, note, now).await,
         }
     }
 

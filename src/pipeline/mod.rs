@@ -24,6 +24,8 @@ pub mod action;
 
 pub mod telling;
 
+pub mod sealing;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::fleet::{Fleet, Tracked};
+use crate::ledger::leaf::EntryKind;
 use crate::store::error::StoreError;
 use crate::store::live::LiveRow;
 use crate::store::refused::{Refused, Room, Unregistered};
@@ -85,9 +88,7 @@ impl Pipeline {
         for (unit, began) in change.units_firing("silent_unit").await? {
             fleet.restore_silence(&unit, began);
         }
-        let version = rules.version();
-        if change.setting("rules").await?.as_deref() != Some(&version) {
-            change.set_setting("rules", &version).await?;
+        if change.declare(EntryKind::Rules, &rules.version(), now).await? {
             change.check_all_at(now).await?;
         }
         change.end_leases().await?;

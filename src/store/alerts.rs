@@ -8,6 +8,7 @@ use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 
 use super::Change;
+use super::entries;
 use super::error::StoreError;
 use super::words::{json, to_json, word};
 
@@ -62,6 +63,7 @@ impl Change<'_> {
                 .execute(&mut *self.transaction)
                 .await?
                 .last_insert_rowid();
+        self.enter(entries::transition(transition, kind, now, alert));
         if tell {
             let outbox = "insert into outbox (transition, created_at) values ($1, $2)";
             sqlx::query(outbox).bind(transition).bind(now.0).execute(&mut *self.transaction).await?;

@@ -1,14 +1,16 @@
 //! What people answered: a row per answer, never changed; and the mark on a delivery whose link was used.
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row, Sqlite};
 
 use crate::domain::alert::AlertState;
 use crate::domain::notice::AnswerKind;
 use crate::domain::time::Timestamp;
 
 use super::Change;
+use super::entries::{self, AnswerRow};
 use super::error::StoreError;
-use super::words::word;
+use super::words::{optional_word, word};
 
 /// An answer on its way into the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,9 @@ pub struct LinkedDelivery {
 /// The alerts that a delivery tells of.
 const ALERTS_OF_DELIVERY: &str = "select na.alert from delivery d \
      join notification_alert na on na.notification = d.notification where d.id = $1";
+
+/// Answers with the unit of their alert.
+pub const ANSWERS: &str = "select w.*, a.unit from answer w left join alert a on a.id = w.alert";
 
 impl Change<'_> {
     /// Where an alert stands; `None` if there is no such alert.
@@ -93,6 +98,7 @@ impl Change<'_> {
             .execute(&mut *self.transaction)
             .await?;
         let id = done.last_insert_rowid();
+        self.enter_answers("where w.id = $1", id).await?;
         self.look_again("select $1", answer.alert, now).await?;
         Ok(id)
     }
@@ -138,8 +144,22 @@ impl Change<'_> {
             .bind(expires_at.map(|at| at.0))
             .execute(&mut *self.transaction)
             .await?;
+        self.enter_answers("where w.delivery = $1", delivery).await?;
         self.look_again(ALERTS_OF_DELIVERY, delivery, now).await?;
         Ok(done.rows_affected())
+    }
+
+    /// Enters answers that were just written into the ledger.
+    async fn enter_answers<'q, T>(&mut self, which: &'static str, key: T) -> Result<(), StoreError>
+    where
+        T: sqlx::Encode<'q, Sqlite> + sqlx::Type<Sqlite> + Send + 'q,
+    {
+        let find = format!("{ANSWERS} {which} order by w.id");
+        let rows = sqlx::query(AssertSqlSafe(find)).bind(key).fetch_all(&mut *self.transaction).await?;
+        for row in &rows {
+            self.enter(entries::answer(&answer_row(row)?));
+        }
+        Ok(())
     }
 
     /// Makes the groups and ladders of alerts due: an answer may have taken the place of one that lasts longer.
@@ -155,4 +175,23 @@ impl Change<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads an answer's whole row, as [`ANSWERS`] selects it.
+///
+/// # Errors
+/// Rows that this program cannot have written.
+pub fn answer_row(row: &SqliteRow) -> Result<AnswerRow, StoreError> {
+    Ok(AnswerRow {
+        id: row.try_get("id")?,
+        alert: row.try_get("alert")?,
+        unit: optional_word("answer", row.try_get("unit")?)?,
+        kind: word("answer", row.try_get("kind")?)?,
+        at: Timestamp(row.try_get("at")?),
+        by: row.try_get("by")?,
+        note: row.try_get("note")?,
+        expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Timestamp),
+        delivery: row.try_get("delivery")?,
+        transition: row.try_get("transition")?,
+    })
 }

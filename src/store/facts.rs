@@ -13,6 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::visit::VisitRecord;
 
 use super::Change;
+use super::entries;
 use super::error::StoreError;
 use super::words::{optional_word, to_json, word};
 
@@ -124,6 +125,7 @@ impl Change<'_> {
                 .bind(record.received_at.0)
                 .execute(&mut *self.transaction)
                 .await?;
+            self.enter(entries::visit(record));
         }
         Ok(())
     }
@@ -164,6 +166,7 @@ impl Change<'_> {
                 .bind(record.received_at.0)
                 .execute(&mut *self.transaction)
                 .await?;
+            self.enter(entries::hazard(record));
         }
         Ok(())
     }

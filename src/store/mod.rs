@@ -28,6 +28,10 @@ pub mod silences;
 
 pub mod areas;
 
+pub mod ledger;
+
+pub mod entries;
+
 pub mod refused;
 
 pub mod live;
@@ -42,9 +46,12 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
+use entries::Entry;
 use error::StoreError;
 use lock::FileLock;
 
+use crate::domain::time::Timestamp;
+use crate::ledger::leaf::EntryKind;
 use crate::switches::{self, Switch};
 
 /// The database file with the right to write it. At most one process has it.
@@ -60,6 +67,8 @@ pub struct Store {
 pub struct Change<'s> {
     transaction: Transaction<'s, Sqlite>,
     broken: &'s mut bool,
+    /// What the rows of this transaction say in the ledger, in the order in which they were written.
+    entries: Vec<Entry>,
 }
 
 /// SQLite's "this file is ours" mark: `lift` in ASCII.
@@ -109,7 +118,7 @@ impl Store {
         }
         let transaction = self.writer.begin_with("begin immediate").await?;
         self.broken = true;
-        Ok(Change { transaction, broken: &mut self.broken })
+        Ok(Change { transaction, broken: &mut self.broken, entries: Vec::new() })
     }
 
     /// The journal's mode, and how hard the writer synchronises (2 is `full`).
@@ -140,11 +149,12 @@ impl Store {
 }
 
 impl Change<'_> {
-    /// Makes everything durable. When it returns `Ok`, the disk has it.
+    /// Puts the entries of its rows into the ledger and makes everything durable. When it returns `Ok`, the disk has it.
     ///
     /// # Errors
     /// Those of the engine; then nothing of it is stored.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.append_entries().await?;
         self.transaction.commit().await?;
         *self.broken = false;
         Ok(())
@@ -157,6 +167,21 @@ impl Change<'_> {
     pub async fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError> {
         let value = sqlx::query_scalar("select value from setting where name = $1").bind(name);
         Ok(value.fetch_optional(&mut *self.transaction).await?)
+    }
+
+    /// Keeps a setting in the file that the whole city is judged by or runs with, and enters it into the ledger if it
+    /// is another than before. Gives whether it is.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn declare(&mut self, kind: EntryKind, value: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let name = kind.as_str();
+        if self.setting(name).await?.as_deref() == Some(value) {
+            return Ok(false);
+        }
+        self.set_setting(name, value).await?;
+        self.enter(entries::setting(kind, value, now));
+        Ok(true)
     }
 
     /// Keeps a setting in the file.

@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 
 use super::Change;
+use super::entries;
 use super::error::StoreError;
 use super::words::{optional_word, to_json, word};
 
@@ -63,6 +64,7 @@ impl Change<'_> {
             .bind(now.0)
             .execute(&mut *self.transaction)
             .await?;
+        self.enter(entries::unit(unit, now));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use sqlx::Row;
 use crate::domain::time::Timestamp;
 
 use super::Change;
+use super::entries;
 use super::error::StoreError;
 
 /// A silence on its way into the file.
@@ -37,6 +38,9 @@ impl Change<'_> {
             .bind(now.0)
             .execute(&mut *self.transaction)
             .await?;
+        let NewSilence { id, matchers, by, why, starts_at, ends_at } = *silence;
+        self.enter(entries::silence(id, matchers, why, starts_at, now, by));
+        self.enter(entries::silence_end(id, ends_at, now, None));
         self.look_at_groups(now).await
     }
 
@@ -57,6 +61,7 @@ impl Change<'_> {
     pub async fn end_silence(&mut self, id: &str, by: &str, now: Timestamp) -> Result<(), StoreError> {
         let end = "update silence set ends_at = $2, ended_by = $3 where id = $1";
         sqlx::query(end).bind(id).bind(now.0).bind(by).execute(&mut *self.transaction).await?;
+        self.enter(entries::silence_end(id, now, now, Some(by)));
         self.look_at_groups(now).await
     }
 

@@ -156,6 +156,42 @@ CREATE TABLE ladder (
     due_at integer                       -- null: only another transition or answer can make a step due
 ) without rowid;
 
+CREATE TABLE ledger_checkpoint (
+    size integer primary key,
+    at integer not null,
+    note text not null
+);
+
+CREATE TABLE ledger_entry (
+    idx integer primary key,             -- from 0, without a gap
+    kind text not null,
+    ref text not null,                   -- the row that it records
+    unit text,                           -- null: no single unit
+    number integer,                      -- the entry's place in its unit's own numbering, from 1
+    leaf blob not null
+);
+
+CREATE TABLE ledger_head (
+    unit text primary key,
+    number integer not null,
+    hash blob not null
+) without rowid;
+
+CREATE TABLE ledger_salt (
+    kind text not null,
+    ref text not null,
+    name text not null,                  -- the body's member
+    salt blob not null,
+    primary key (kind, ref, name)
+) without rowid;
+
+CREATE TABLE ledger_tile (
+    level integer not null,
+    number integer not null,
+    hashes blob not null,
+    primary key (level, number)
+) without rowid;
+
 CREATE TABLE notification (
     id text primary key,                 -- n-, then time-ordered
     receiver text not null,
@@ -358,6 +394,10 @@ CREATE INDEX gap_unit on gap (unit, found_at);
 CREATE INDEX hazard_unit on hazard (unit, id);
 
 CREATE INDEX ladder_due on ladder (due_at) where due_at is not null;
+
+CREATE INDEX ledger_entry_ref on ledger_entry (kind, ref);
+
+CREATE UNIQUE INDEX ledger_entry_unit on ledger_entry (unit, number) where unit is not null;
 
 CREATE INDEX notification_alert_alert on notification_alert (alert);
 

@@ -242,6 +242,11 @@ impl World {
             let shown = shown.map(|column| match (table.as_str(), column.as_str()) {
                 ("alert", "superseded_by") => "superseded_by is null".to_owned(),
                 ("alert_transition", "alert") => named.to_owned(),
+                // Of the ledger, what is not a hash and does not follow from one.
+                ("ledger_entry", "leaf") => LEAF_WITHOUT_CHANCE.to_owned(),
+                ("ledger_tile", "hashes") | ("ledger_head", "hash") | ("ledger_salt", "salt") => {
+                    format!("length({column})")
+                }
                 _ => format!("quote({column})"),
             });
             let query =
@@ -259,6 +264,10 @@ impl World {
         SqliteConnectOptions::new().filename(self.file()).read_only(true).connect().await.unwrap()
     }
 }
+
+/// A leaf as text, without an alert's id and what follows from it.
+const LEAF_WITHOUT_CHANCE: &str = "json_remove(cast(leaf as text), '$.body.alert', '$.body.superseded_by', '$.previous', \
+     '$.body.root')";
 
 /// All alerts that stand in a file, ordered.
 pub async fn alerts_in(reader: &mut SqliteConnection) -> Vec<Seen> {

@@ -20,6 +20,8 @@ pub mod gaps;
 
 pub mod gauges;
 
+pub mod ledger;
+
 pub mod notify;
 
 pub mod recent;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, functions, without_comments_and_strings};
 
 /// Rooms from the street up: a room may name its own floor and those below.
-const FLOORS: [(&str, u8); 26] = [
+const FLOORS: [(&str, u8); 27] = [
     ("domain", 0),
     ("clock", 0),
     ("switches", 0),
@@ -25,6 +25,7 @@ const FLOORS: [(&str, u8); 26] = [
     ("sweep", 4),
     ("report", 4),
     ("writer", 4),
+    ("signer", 4),
     ("http", 4),
     ("simulate", 4),
     ("replay", 4),
@@ -38,7 +39,7 @@ const FLOORS: [(&str, u8); 26] = [
 const WING: [&str; 2] = ["simulate", "replay"];
 
 /// Foreign crates that stand behind a wall, and the rooms or files that may name them.
-const CRATES: [(&str, &[&str]); 13] = [
+const CRATES: [(&str, &[&str]); 18] = [
     ("sqlx", &["store"]),
     ("rumqttc", &["ingest", "simulate", "replay", "notify/sinks/mqtt.rs"]),
     ("rmqtt", &["simulate/broker.rs"]),
@@ -49,6 +50,11 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("tower_http", &["http", "app"]),
     ("askama", &["http"]),
     ("utoipa", &["http"]),
+    ("tlog_tiles", &["ledger"]),
+    ("signed_note", &["ledger"]),
+    ("serde_json_canonicalizer", &["ledger"]),
+    ("rand_core", &["ledger"]),
+    ("ed25519_dalek", &["ledger"]),
     ("toml", &["config"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["cli"]),

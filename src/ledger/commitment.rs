@@ -1,0 +1,42 @@
+//! Commitments: a leaf names a person without telling who it is, and whoever has the salt can show whom it meant.
+//!
+//! The salt lives beside the name, outside the tree. When both are erased, what is left is 32 bytes that nothing can be
+//! guessed from, and every proof still holds.
+
+use hmac::{Hmac, KeyInit, Mac};
+use rand_core::{OsRng, RngCore};
+use sha2::Sha256;
+
+/// Bytes of a salt.
+const SALT: usize = 32;
+
+/// A secret number, drawn anew for every value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Salt(pub [u8; SALT]);
+
+impl Salt {
+    /// A new one from the system's generator.
+    #[must_use]
+    pub fn draw() -> Self {
+        let mut salt = [0; SALT];
+        OsRng.fill_bytes(&mut salt);
+        Self(salt)
+    }
+
+    /// From 32 bytes; `None` for any other number.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// HMAC-SHA256 of the value under this salt, in lower-case hex.
+    ///
+    /// # Panics
+    /// Never: HMAC takes a key of any length.
+    #[must_use]
+    pub fn commit(&self, value: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(value.as_bytes());
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,209 @@
+//! What each kind of row says in the ledger: one function a kind, used when it is written and when it is verified.
+
+use serde_json::{Value, json};
+
+use crate::domain::alert::{Alert, Severity, TransitionKind};
+use crate::domain::hazard::HazardRecord;
+use crate::domain::id::{PublisherId, UnitId};
+use crate::domain::notice::AnswerKind;
+use crate::domain::time::Timestamp;
+use crate::domain::unit::Unit;
+use crate::domain::visit::VisitRecord;
+use crate::ledger::leaf::{EntryKind, sha256_hex};
+
+/// What a row says in the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub kind: EntryKind,
+    pub at: Timestamp,
+    /// The row's id.
+    pub reference: String,
+    /// `None` for what concerns no single unit.
+    pub unit: Option<UnitId>,
+    /// A JSON object.
+    pub body: Value,
+    /// Members that name a person: the leaf holds a commitment to each, the salt stands beside the row.
+    pub personal: Vec<(&'static str, String)>,
+}
+
+/// A maintenance visit as it was recorded. The record's own text is held by its hash too: numbers that JSON's canonical
+/// form rounds are exact there.
+#[must_use]
+pub fn visit(record: &VisitRecord) -> Entry {
+    let visit = &record.visit;
+    Entry {
+        kind: EntryKind::Visit,
+        at: record.received_at,
+        reference: record.id.clone(),
+        unit: Some(record.unit.clone()),
+        body: json!({
+            "publisher": record.publisher.as_str(),
+            "record_id": visit.record_id,
+            "received_at": record.received_at.to_string(),
+            "record": parsed(&visit.body),
+            "record_sha256": sha256_hex(visit.body.as_bytes()),
+        }),
+        personal: Vec::new(),
+    }
+}
+
+/// A hazard as it was reported.
+#[must_use]
+pub fn hazard(record: &HazardRecord) -> Entry {
+    let report = &record.report;
+    Entry {
+        kind: EntryKind::Hazard,
+        at: record.received_at,
+        reference: record.id.clone(),
+        unit: Some(record.unit.clone()),
+        body: json!({
+            "publisher": record.publisher.as_str(),
+            "report_id": report.report_id,
+            "received_at": record.received_at.to_string(),
+            "report": parsed(&report.body),
+            "report_sha256": sha256_hex(report.body.as_bytes()),
+        }),
+        personal: Vec::new(),
+    }
+}
+
+/// One change of an alert, and the alert as it is after it.
+#[must_use]
+pub fn transition(id: i64, kind: TransitionKind, at: Timestamp, alert: &Alert) -> Entry {
+    let span = &alert.span;
+    let steps: Vec<Value> = span.steps.iter().map(|step| json!([step.at.to_string(), step.level])).collect();
+    Entry {
+        kind: EntryKind::AlertTransition,
+        at,
+        reference: id.to_string(),
+        unit: Some(alert.unit.clone()),
+        body: json!({
+            "transition": kind.as_str(),
+            "alert": alert.id,
+            "rule": alert.rule,
+            "rule_version": alert.rule_version,
+            "severity": alert.severity.as_str(),
+            "level": alert.level,
+            "state": alert.state.as_str(),
+            "starts_at": span.start.to_string(),
+            "ends_at": span.end.map(|end| end.to_string()),
+            "steps": steps,
+            "evidence": span.evidence,
+            "basis": alert.basis,
+            "recorded_at": alert.recorded_at.to_string(),
+            "resolved_at": alert.resolved_at.map(|at| at.to_string()),
+            "late": alert.late,
+            "superseded_by": alert.superseded_by,
+        }),
+        personal: Vec::new(),
+    }
+}
+
+/// What of a transition's entry its own row repeats: the kind, when, and how severe.
+#[must_use]
+pub fn transition_row(kind: &str, severity: Severity, alert: &str) -> Value {
+    json!({ "transition": kind, "severity": severity.as_str(), "alert": alert })
+}
+
+/// An answer's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerRow {
+    pub id: i64,
+    pub alert: String,
+    /// The alert's unit; `None` if the alert has gone.
+    pub unit: Option<UnitId>,
+    pub kind: AnswerKind,
+    pub at: Timestamp,
+    pub by: String,
+    pub note: String,
+    pub expires_at: Option<Timestamp>,
+    pub delivery: Option<String>,
+    pub transition: i64,
+}
+
+/// What a person said of an alert.
+#[must_use]
+pub fn answer(row: &AnswerRow) -> Entry {
+    Entry {
+        kind: EntryKind::Answer,
+        at: row.at,
+        reference: row.id.to_string(),
+        unit: row.unit.clone(),
+        body: json!({
+            "alert": row.alert,
+            "answer": row.kind.as_str(),
+            "note": row.note,
+            "expires_at": row.expires_at.map(|at| at.to_string()),
+            "delivery": row.delivery,
+            "transition": row.transition,
+        }),
+        personal: vec![("by", row.by.clone())],
+    }
+}
+
+/// A silence as it was wished; `matchers` is JSON text.
+#[must_use]
+pub fn silence(id: &str, matchers: &str, why: &str, starts_at: Timestamp, created_at: Timestamp, by: &str) -> Entry {
+    Entry {
+        kind: EntryKind::Silence,
+        at: created_at,
+        reference: id.to_owned(),
+        unit: None,
+        body: json!({ "matchers": parsed(matchers), "why": why, "starts_at": starts_at.to_string() }),
+        personal: vec![("by", by.to_owned())],
+    }
+}
+
+/// When a silence ends: as it was wished, and again if somebody ended it before.
+#[must_use]
+pub fn silence_end(id: &str, ends_at: Timestamp, at: Timestamp, ended_by: Option<&str>) -> Entry {
+    Entry {
+        kind: EntryKind::SilenceEnded,
+        at,
+        reference: id.to_owned(),
+        unit: None,
+        body: json!({ "ends_at": ends_at.to_string(), "early": ended_by.is_some() }),
+        personal: ended_by.map(|by| ("by", by.to_owned())).into_iter().collect(),
+    }
+}
+
+/// A row of the registry as it is from now on.
+#[must_use]
+pub fn unit(unit: &Unit, changed_at: Timestamp) -> Entry {
+    Entry {
+        kind: EntryKind::Unit,
+        at: changed_at,
+        reference: unit.id.as_str().to_owned(),
+        unit: Some(unit.id.clone()),
+        body: json!({
+            "registration_code": unit.registration_code,
+            "region": unit.region.as_str(),
+            "site": unit.site,
+            "address": unit.address,
+            "kind": unit.kind.as_str(),
+            "maker": unit.maker,
+            "model": unit.model,
+            "in_service_since": unit.in_service_since.map(|day| day.to_string()),
+            "owner": unit.owner,
+            "maintainer": unit.maintainer,
+            "publisher": unit.publisher.as_ref().map(PublisherId::as_str),
+            "stops": unit.stops,
+            "position": unit.position.map(|(latitude, longitude)| [latitude, longitude]),
+            "maintenance_interval_days": unit.maintenance_interval_days,
+            "last_inspection": unit.last_inspection.map(|day| day.to_string()),
+        }),
+        personal: Vec::new(),
+    }
+}
+
+/// What the whole city is judged by or runs with from now on, such as the versions of the rules.
+#[must_use]
+pub fn setting(kind: EntryKind, value: &str, at: Timestamp) -> Entry {
+    let body = json!({ "value": value });
+    Entry { kind, at, reference: String::new(), unit: None, body, personal: Vec::new() }
+}
+
+/// JSON that this program wrote; text that is none stands as text.
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}

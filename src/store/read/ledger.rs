@@ -1,0 +1,274 @@
+//! The ledger: its size, its entries, and the tiles that proofs are made of.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::domain::id::UnitId;
+use crate::domain::time::Timestamp;
+use crate::ledger::checkpoint::Head;
+use crate::ledger::hash::Hash;
+use crate::ledger::heads::{HeadProof, Heads, UnitHead};
+use crate::ledger::leaf::EntryKind;
+use crate::ledger::tree::{Place, Question, TreeError, WIDTH};
+use crate::store::error::StoreError;
+use crate::store::ledger::{tile, unit_head};
+use crate::store::words::to_json;
+
+use super::{Page, ReadError, Reader, Snapshot};
+
+const TABLE: &str = "ledger";
+
+/// An entry as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub index: u64,
+    pub leaf: Vec<u8>,
+}
+
+/// A checkpoint that was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    pub size: u64,
+    pub at: Timestamp,
+    pub note: String,
+}
+
+/// Which entries are asked for; all conditions hold together.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub unit: Option<UnitId>,
+    /// Entries with this index and later ones.
+    pub from: u64,
+    /// Entries before this index.
+    pub before: Option<u64>,
+}
+
+/// Why a proof cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Of the question, or of tiles that do not fit the tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+impl Reader {
+    /// The entries so far.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn ledger_size(&self) -> Result<u64, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let size = "select coalesce(max(idx) + 1, 0) from ledger_entry";
+        Ok(sqlx::query_scalar::<_, i64>(size).fetch_one(&mut *snapshot.tx).await? as u64)
+    }
+
+    /// The newest checkpoint, if one was signed; with `at_most`, the newest of a tree not larger than that.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn checkpoint(&self, at_most: Option<u64>) -> Result<Option<SignedCheckpoint>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select * from ledger_checkpoint where size <= $1 order by size desc limit 1";
+        let at_most = at_most.map_or(i64::MAX, |size| size as i64);
+        let row = sqlx::query(find).bind(at_most).fetch_optional(&mut *snapshot.tx).await?;
+        row.as_ref().map(signed).transpose()
+    }
+
+    /// The first checkpoint of a tree of at least `size` entries, if one was signed.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn checkpoint_over(&self, size: u64) -> Result<Option<SignedCheckpoint>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select * from ledger_checkpoint where size >= $1 order by size limit 1";
+        let row = sqlx::query(find).bind(size as i64).fetch_optional(&mut *snapshot.tx).await?;
+        row.as_ref().map(signed).transpose()
+    }
+
+    /// Checkpoints, the newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn checkpoints(&self, after: Option<u64>, limit: u32) -> Result<Page<SignedCheckpoint>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select * from ledger_checkpoint where size < $1 order by size desc limit $2";
+        let before = after.map_or(i64::MAX, |size| size as i64);
+        let rows = sqlx::query(find).bind(before).bind(limit + 1).fetch_all(&mut *snapshot.tx).await?;
+        let items = rows.iter().map(signed).collect::<Result<_, _>>()?;
+        Ok(Page::cut(items, limit, |one: &SignedCheckpoint| one.size.to_string()))
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn entry(&self, index: u64) -> Result<Option<Stored>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = sqlx::query("select idx, leaf from ledger_entry where idx = $1").bind(index as i64);
+        find.fetch_optional(&mut *snapshot.tx).await?.as_ref().map(stored).transpose()
+    }
+
+    /// Entries in the order of the log.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn entries(&self, filter: &Filter, limit: u32) -> Result<Page<Stored>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let before = filter.before.map_or(i64::MAX, |index| index as i64);
+        let rows = match &filter.unit {
+            None => {
+                let find = "select idx, leaf from ledger_entry where idx >= $1 and idx < $2 order by idx limit $3";
+                sqlx::query(find).bind(filter.from as i64).bind(before).bind(limit + 1)
+            }
+            // A unit's numbers ascend with the index, so one index of the table serves both.
+            Some(unit) => {
+                let find = "select idx, leaf from ledger_entry where unit = $4 and idx >= $1 and idx < $2 \
+                     order by number limit $3";
+                sqlx::query(find).bind(filter.from as i64).bind(before).bind(limit + 1).bind(unit.as_str())
+            }
+        };
+        let rows = rows.fetch_all(&mut *snapshot.tx).await?;
+        let items = rows.iter().map(stored).collect::<Result<_, _>>()?;
+        Ok(Page::cut(items, limit, |one: &Stored| (one.index + 1).to_string()))
+    }
+
+    /// The entry that records a row, the newest if there are several.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn entry_of(&self, kind: EntryKind, reference: &str) -> Result<Option<Stored>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select idx, leaf from ledger_entry where kind = $1 and ref = $2 order by idx desc limit 1";
+        let row = sqlx::query(find).bind(kind.as_str()).bind(reference).fetch_optional(&mut *snapshot.tx).await?;
+        row.as_ref().map(stored).transpose()
+    }
+
+    /// The answer to a question about the tree.
+    ///
+    /// # Errors
+    /// [`ProofError`] says why there is none.
+    pub async fn ask_tree(&self, question: Question) -> Result<Vec<Hash>, ProofError> {
+        Ok(self.ask_tree_all(&[question]).await?.remove(0))
+    }
+
+    /// The answers to several questions, from one snapshot.
+    ///
+    /// # Errors
+    /// [`ProofError`] says why there is none.
+    pub async fn ask_tree_all(&self, questions: &[Question]) -> Result<Vec<Vec<Hash>>, ProofError> {
+        let mut places = Vec::new();
+        for question in questions {
+            places.extend(question.places()?);
+        }
+        places.sort_unstable();
+        places.dedup();
+        let tiles = self.snapshot().await?.tiles(&places).await?;
+        questions.iter().map(|question| Ok(question.answer(&tiles)?)).collect()
+    }
+
+    /// The root of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ProofError`] says why there is none.
+    pub async fn ledger_head(&self, size: u64) -> Result<Head, ProofError> {
+        let root = self.ask_tree(Question::Root { size }).await?;
+        Ok(Head { size, root: root[0] })
+    }
+
+    /// The hashes of one tile, at most `width` of them; `None` if the log has not grown so far.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn tile(&self, place: Place, width: usize) -> Result<Option<Vec<Hash>>, ReadError> {
+        let mut tiles = self.snapshot().await?.tiles(&[place]).await?;
+        Ok(tiles.remove(&place).filter(|tile| tile.len() >= width).map(|mut tile| {
+            tile.truncate(width);
+            tile
+        }))
+    }
+
+    /// The leaves of one bundle of [`WIDTH`], at most `width` of them; `None` if the log has not grown so far.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn bundle(&self, number: u64, width: usize) -> Result<Option<Vec<Vec<u8>>>, ReadError> {
+        let from = number.saturating_mul(WIDTH as u64);
+        let filter = Filter { unit: None, from, before: Some(from.saturating_add(width as u64)) };
+        let page = self.entries(&filter, WIDTH as u32).await?;
+        let leaves: Vec<Vec<u8>> = page.items.into_iter().map(|stored| stored.leaf).collect();
+        Ok((leaves.len() == width).then_some(leaves))
+    }
+
+    /// The `heads` entry that closes the first `size` entries, and what it says of a unit; `None` if there is none:
+    /// only checkpoints have one.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why not.
+    pub async fn unit_at(&self, size: u64, unit: &UnitId) -> Result<Option<(Stored, HeadProof)>, ReadError> {
+        let mut snapshot = self.snapshot().await?;
+        let find = "select idx, leaf from ledger_entry where idx = $1 and kind = $2";
+        let closing = sqlx::query(find).bind(size as i64 - 1).bind(EntryKind::Heads.as_str());
+        let Some(closing) = closing.fetch_optional(&mut *snapshot.tx).await? else { return Ok(None) };
+        let heads = snapshot.heads_before(size - 1).await?;
+        Ok(Some((stored(&closing)?, heads.prove(unit))))
+    }
+}
+
+impl Snapshot {
+    async fn tiles(&mut self, places: &[Place]) -> Result<HashMap<Place, Vec<Hash>>, ReadError> {
+        let places: Vec<(u8, u64)> = places.iter().map(|place| (place.level, place.number)).collect();
+        let find = "select t.* from json_each($1) j \
+             cross join ledger_tile t on t.level = j.value ->> 0 and t.number = j.value ->> 1";
+        let rows = sqlx::query(find).bind(to_json(&places)).fetch_all(&mut *self.tx).await?;
+        rows.iter().map(|row| tile(row).map_err(unreadable)).collect()
+    }
+
+    /// Every unit's newest entry among the first `size`.
+    async fn heads_before(&mut self, size: u64) -> Result<Heads, ReadError> {
+        // Most units have not moved since; for the others, their newest entry before it.
+        let find = "select h.unit, h.number, h.hash from ledger_head h \
+             join ledger_entry e on e.unit = h.unit and e.number = h.number where e.idx < $1 \
+             union all \
+             select m.unit, m.number, null from (select e.unit as unit, max(e.number) as number from ledger_entry e \
+             where e.idx < $1 and e.unit in (select unit from ledger_entry where idx >= $1 and unit is not null) \
+             group by e.unit) m \
+             order by unit";
+        let rows = sqlx::query(find).bind(size as i64).fetch_all(&mut *self.tx).await?;
+        let mut heads: Vec<UnitHead> = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let known: Option<&[u8]> = row.try_get("hash")?;
+            let head = if known.is_some() { unit_head(row).map_err(unreadable)? } else { self.head_of(row).await? };
+            heads.push(head);
+        }
+        Ok(Heads::new(heads))
+    }
+
+    async fn head_of(&mut self, row: &SqliteRow) -> Result<UnitHead, ReadError> {
+        let (unit, number): (String, i64) = (row.try_get("unit")?, row.try_get("number")?);
+        let find = sqlx::query_scalar("select leaf from ledger_entry where unit = $1 and number = $2");
+        let leaf: Vec<u8> = find.bind(&unit).bind(number).fetch_one(&mut *self.tx).await?;
+        let unit =
+            unit.parse().map_err(|_| ReadError::Row { table: TABLE, id: unit, what: "is no unit id".to_owned() })?;
+        Ok(UnitHead { unit, number: number as u64, hash: Hash::of_leaf(&leaf) })
+    }
+}
+
+fn stored(row: &SqliteRow) -> Result<Stored, ReadError> {
+    Ok(Stored { index: row.try_get::<i64, _>("idx")? as u64, leaf: row.try_get("leaf")? })
+}
+
+fn signed(row: &SqliteRow) -> Result<SignedCheckpoint, ReadError> {
+    Ok(SignedCheckpoint {
+        size: row.try_get::<i64, _>("size")? as u64,
+        at: Timestamp(row.try_get("at")?),
+        note: row.try_get("note")?,
+    })
+}
+
+fn unreadable(error: StoreError) -> ReadError {
+    ReadError::Row { table: TABLE, id: String::new(), what: error.to_string() }
+}
