@@ -22,6 +22,8 @@ pub mod detect;
 
 pub mod ledger;
 
+pub mod package;
+
 pub mod store;
 
 pub mod fleet;

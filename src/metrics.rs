@@ -11,13 +11,10 @@ pub mod recent;
 
 pub mod regions;
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{
-    Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 use city::CitySnapshot;
 use gauge::{PREFIX, gauge, single};
@@ -60,8 +57,6 @@ pub struct Metrics {
     stored: IntCounterVec,
     incidents: IntCounterVec,
     deliveries: IntCounterVec,
-    /// Made when somebody signs for the first time: a daemon without a key has nothing to say of it.
-    signing: OnceLock<IntGauge>,
     batch: Histogram,
     commit: Histogram,
     delay: Histogram,
@@ -111,7 +106,6 @@ impl Metrics {
                 "code",
             ),
             deliveries: deliveries(),
-            signing: OnceLock::new(),
             // A batch is what queued while the last commit ran, at most 2,000.
             batch: histogram(
                 "batch_messages",
@@ -214,21 +208,6 @@ impl Metrics {
     /// A try to send ended; both are words of closed lists.
     pub fn delivery(&self, sink: &str, outcome: &str) {
         self.deliveries.with_label_values(&[sink, outcome]).inc();
-    }
-
-    /// Whether the last try to sign a checkpoint of the ledger succeeded.
-    ///
-    /// # Panics
-    /// Never: the gauge is registered once, under a name of its own.
-    pub fn signing(&self, succeeded: bool) {
-        let gauge = self.signing.get_or_init(|| {
-            let help = "1 if the last try to sign a checkpoint of the ledger succeeded, 0 if it was refused.";
-            let gauge = IntGauge::with_opts(Opts::new("ledger_signing", help).namespace(PREFIX));
-            let gauge = gauge.expect("a constant name is valid");
-            self.registry.register(Box::new(gauge.clone())).expect("names are constants and differ");
-            gauge
-        });
-        gauge.set(i64::from(succeeded));
     }
 
     /// A transaction held so many messages.

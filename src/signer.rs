@@ -16,7 +16,6 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::domain::time::{DAY, SECOND};
 use crate::ledger::checkpoint::{Head, NotAKey, NotSigned, PublicKey, SigningKey};
-use crate::metrics::Metrics;
 use crate::notify::door::{self, Unanswered};
 use crate::pipeline::action::{Action, Asked, Done};
 use crate::store::read::Reader;
@@ -173,7 +172,6 @@ pub struct SignerTask {
     pub every: Duration,
     pub reader: Reader,
     pub clock: Arc<dyn Clock>,
-    pub metrics: Arc<Metrics>,
     pub door: mpsc::Sender<Asked>,
     pub shutdown: watch::Receiver<bool>,
 }
@@ -190,13 +188,9 @@ impl SignerTask {
                 _ = self.shutdown.wait_for(|stop| *stop) => return,
             }
             match self.round().await {
-                Ok(()) => {
-                    self.metrics.signing(true);
-                    told = None;
-                }
+                Ok(()) => told = None,
                 Err(Refusal::Unanswered(Unanswered::Gone)) => return,
                 Err(refusal) => {
-                    self.metrics.signing(false);
                     // The same refusal every minute would bury everything else.
                     let problem = refusal.to_string();
                     if told.as_ref() != Some(&problem) {

@@ -83,7 +83,11 @@ pub async fn open_pipeline(
         error => AppError::StorageLost(error),
     })?;
     let rules = Rules::new(&settings.rules, &settings.zone);
-    Pipeline::open(store, decoder, &settings.rules, rules, clock.now()).await.map_err(AppError::StorageLost)
+    let now = clock.now();
+    let mut pipeline =
+        Pipeline::open(store, decoder, &settings.rules, rules, now).await.map_err(AppError::StorageLost)?;
+    pipeline.declare_config(&settings.digest, now).await.map_err(AppError::StorageLost)?;
+    Ok(pipeline)
 }
 
 /// The decoder of these settings.
@@ -108,8 +112,7 @@ pub async fn run(
     started: impl FnOnce(Running),
 ) -> Result<(), AppError> {
     let decoder = decoder(&settings)?;
-    let mut pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
-    pipeline.declare_config(&settings.digest, clock.now()).await.map_err(AppError::StorageLost)?;
+    let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
     let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
     let http_address = listener.local_addr().context("the address of the HTTP listener")?;
     let metrics = Arc::new(counters(&settings.sessions));
@@ -123,7 +126,7 @@ pub async fn run(
     let (stop, stopping) = watch::channel(false);
     let changed = Arc::new(Notify::new());
 
-    let telling = Telling {
+    let sending = Telling {
         reader: reader.clone(),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
@@ -131,7 +134,8 @@ pub async fn run(
         changed: Arc::clone(&changed),
         writer: messages.clone(),
         stopping: stopping.clone(),
-    };
+    }
+    .start(&settings);
     let wiring = Wiring { decoder, clock: Arc::clone(&clock), messages, stopping: stopping.clone() };
     let (mut sessions, committed) = wiring.start_sessions(&settings.sessions, &links);
     let writer = Writer {
@@ -148,20 +152,13 @@ pub async fn run(
         shutdown: stopping.clone(),
     };
     let mut writing = tokio::spawn(writer.run());
-    let sending = telling.start(&settings);
     tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
-    signing::start(&settings.ledger, &reader, &clock, &metrics, &actions, &stopping)?;
     let http = door((&settings, http_address), reader.clone(), metrics, (&links, &status), clock, actions);
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
     let ended = wait(shutdown, &mut writing, &mut sessions, &stop).await;
     let ended = drain(ended, writing, sessions, sending).await?;
-    close(serving, &reader, ended).await
-}
-
-/// Waits for the last answers over HTTP, and says how all of it ended.
-async fn close(serving: JoinHandle<std::io::Result<()>>, reader: &Reader, ended: Ended) -> Result<(), AppError> {
     let served = serving.await.context("the HTTP server panicked")?;
     reader.close().await;
     ended.verdict()?;
@@ -197,6 +194,7 @@ fn door(
         calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
         heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
         firing_series: FIRING_SERIES,
+        ledger_key: settings.ledger.key().ok().flatten().map(|key| key.public()),
         answering: Answering { ack_timeout: settings.notify.notify.ack_timeout, links },
         showing: Showing {
             merge_gap: settings.rules.incident.merge_gap(),

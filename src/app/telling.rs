@@ -1,4 +1,4 @@
-//! Starts the planner, the dispatcher and the refresher, and makes the receivers that they know from the configuration.
+//! Starts the planner, the dispatcher, the refresher and the signer, and makes the receivers that they know from the configuration.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::pipeline::message::Envelope;
 use crate::store::read::Reader;
 
 use super::settings::Settings;
+use super::signing;
 
 /// What they are wired to.
 pub struct Telling {
@@ -39,6 +40,7 @@ impl Telling {
     /// Starts them; the dispatcher's task ends when what it was sending is over and reported.
     #[must_use]
     pub fn start(self, settings: &Settings) -> JoinHandle<()> {
+        signing::start(&settings.ledger, &self.reader, &self.clock, &self.door, &self.stopping);
         let directory =
             Arc::new(Directory::configured(settings.notify.clone(), settings.zone.clone(), links_key(settings)));
         if settings.notify.routes.is_empty() {

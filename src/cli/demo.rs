@@ -19,6 +19,8 @@ use crate::config::Document;
 use crate::domain::id::RegionCode;
 use crate::domain::time::Timestamp;
 use crate::ingest::connection::SessionSettings;
+use crate::ledger::checkpoint;
+use crate::signer;
 use crate::simulate::broker::EmbeddedBroker;
 use crate::simulate::city::City;
 use crate::simulate::controllers::{self, SimulationSettings};
@@ -169,8 +171,19 @@ fn settings(folder: &Path, region: RegionCode, broker: SocketAddr) -> anyhow::Re
         store: folder.join("liftwatch.db"),
         names: std::iter::once((region.clone(), "演示城 Demo City".to_owned())).collect(),
         sessions: vec![SessionSettings::new(region, url, "liftwatch-demo".to_owned())],
+        ledger: signer::Settings { key_file: Some(signing_key(folder)?), ..defaults.ledger.clone() },
         ..defaults
     })
+}
+
+/// The key that signs the demo's ledger; one that an earlier run left in the folder goes on signing.
+fn signing_key(folder: &Path) -> anyhow::Result<PathBuf> {
+    let file = folder.join("ledger.key");
+    if !file.exists() {
+        let (private, _) = checkpoint::generate("liftwatch.example/demo")?;
+        std::fs::write(&file, private).with_context(|| file.display().to_string())?;
+    }
+    Ok(file)
 }
 
 /// A line every two seconds, and the first alert with its evidence as soon as there is one.

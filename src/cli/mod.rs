@@ -12,6 +12,8 @@ pub mod wing;
 
 pub mod doctor;
 
+pub mod ledger;
+
 #[cfg(feature = "embedded-broker")]
 pub mod demo;
 
@@ -70,6 +72,11 @@ enum Command {
     Import(daemon::Import),
     /// Shows what a payload becomes
     Decode(decode::DecodeArgs),
+    /// The log that can only grow: keys, checkpoints, proofs, packages for auditors
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    /// Checks a package of the ledger, or a whole database file
+    Verify(ledger::VerifyArgs),
     /// Publishes a simulated city to a broker
     Simulate(wing::SimulateArgs),
     /// Publishes a status log to a broker as canonical events
@@ -134,6 +141,8 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Doctor(args) => Ok(doctor::run(&args).await?),
         Command::Import(daemon::Import::Units(args)) => daemon::import_units(&args).await,
         Command::Decode(args) => Ok(decode::run(&args)?),
+        Command::Ledger(command) => Ok(ledger::run(command).await?),
+        Command::Verify(args) => Ok(ledger::verify(&args).await?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),
     }

@@ -8,6 +8,7 @@ use super::calendar::Calendar;
 use super::recent::Kept;
 use super::vitals::Vitals;
 use crate::clock::Clock;
+use crate::ledger::checkpoint::PublicKey;
 use crate::metrics::Metrics;
 use crate::notify::received::Key;
 use crate::pipeline::action::Asked;
@@ -27,6 +28,8 @@ pub struct Http {
     /// Firing alerts that get a series of their own in /metrics (1,000 by default).
     pub firing_series: u32,
     pub answering: Answering,
+    /// By which checkpoints of the ledger are checked; `None` where nothing is signed.
+    pub ledger_key: Option<PublicKey>,
     pub showing: Showing,
     /// The figures of the last 30 days that the latest scrapes had.
     pub recent: Kept,

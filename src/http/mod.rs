@@ -24,6 +24,8 @@ pub mod exposition;
 
 pub mod api;
 
+pub mod tiles;
+
 pub mod calendar;
 
 pub mod phrases;
@@ -53,6 +55,7 @@ pub fn router(http: Http, loopback: bool) -> Router {
         .merge(health::routes())
         .merge(exposition::routes())
         .merge(api::routes())
+        .merge(tiles::routes())
         .merge(pages::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)

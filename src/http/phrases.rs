@@ -73,6 +73,16 @@ phrases! {
     basis: "依据", "Basis";
     version: "规则版本", "Rule version";
     recorded: "记录时间", "Recorded";
+    ledger: "维保账本", "Ledger";
+    ledger_note: "每条记录写入后不可更改；任何人都可用公钥和检查点核验，无须相信本系统。", "What is written here is never changed. Anybody can check that with the public key and a checkpoint, without believing us.";
+    public_key: "公钥", "Public key";
+    checkpoint: "最新检查点", "Newest checkpoint";
+    unsigned: "未配置签名密钥：记录照常保存，但尚未签名（[ledger] key_file）。", "No signing key is configured: entries are kept and nothing is signed ([ledger] key_file).";
+    entries: "条记录", "entries";
+    entry: "记录种类", "Entry";
+    unit_number: "本梯序号", "Number of the unit";
+    package: "下载本梯证明包", "Download this unit's package";
+    package_note: "可用 liftwatch verify 离线核验，证明无一遗漏", "liftwatch verify checks it offline, and that no entry is missing";
     late: "补录：记录时已结束，未通知任何人", "Recorded late: it was over before it was recorded, and nobody was told";
     withdrawn_note: "已撤回：迟到的事实表明条件并未成立", "Withdrawn: a late fact showed that the condition had not held";
     superseded_by: "由此告警取代", "Replaced by";

@@ -107,7 +107,7 @@ impl FromStr for SigningKey {
         let origin = signer.name().to_owned();
         // The signer keeps its key to itself, so the public one is made of the text again: one byte of algorithm, then
         // the 32 of the seed.
-        let encoded = text.trim().rsplit('+').next().unwrap_or_default();
+        let encoded = text.trim().splitn(5, '+').nth(4).unwrap_or_default();
         let seed = STANDARD.decode(encoded).ok().and_then(|bytes| bytes.get(1..)?.try_into().ok());
         let key = ed25519_dalek::SigningKey::from_bytes(&seed.ok_or(NotAKey::Signing)?).verifying_key();
         let public = PublicKey { text: signed_note::new_ed25519_verifier_key(&origin, &key), origin: origin.clone() };

@@ -17,3 +17,7 @@ pub mod proof;
 pub mod checkpoint;
 
 pub mod heads;
+
+pub mod bundle;
+
+pub mod sheet;

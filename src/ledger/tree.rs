@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 /// The tree's right edge: its size and the tiles that are not full.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edge {
     size: u64,
     /// By level; fewer than [`WIDTH`] hashes each.
@@ -39,12 +39,6 @@ pub struct BadEdge {
     pub number: u64,
     pub expected: usize,
     pub found: usize,
-}
-
-impl Default for Edge {
-    fn default() -> Self {
-        Self { size: 0, open: Vec::new(), grown: BTreeMap::new() }
-    }
 }
 
 impl Edge {

@@ -42,6 +42,8 @@ pub enum Action {
     EndSilence { id: String, by: String },
     /// Says in the ledger how far each unit has come, if anything was entered since it was last said.
     CloseStretch,
+    /// Somebody takes a unit's entries out, from one tree to another.
+    RecordExport { unit: UnitId, from: u64, to: u64, by: String },
     /// A checkpoint of the ledger was signed.
     KeepCheckpoint { size: u64, note: String },
 }
@@ -115,6 +117,7 @@ impl Pipeline {
                 Ok((Done::Silenced(self.end_silence(id, by, now).await?), Outcome::default()))
             }
             Action::CloseStretch => self.close_stretch(now).await,
+            Action::RecordExport { unit, from, to, by } => self.record_export(unit, (*from, *to), by, now).await,
             Action::KeepCheckpoint { size, note } => self.keep_checkpoint(*size, note, now).await,
         }
     }

@@ -1,5 +1,6 @@
 //! The ledger's own actions: close a stretch before it is signed, and keep the checkpoint that was signed.
 
+use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::ledger::leaf::EntryKind;
 use crate::store::error::StoreError;
@@ -24,6 +25,19 @@ impl Pipeline {
         let head = change.close_stretch(now).await?;
         change.commit().await?;
         Ok((Done::Closed(head), Outcome::default()))
+    }
+
+    pub(super) async fn record_export(
+        &mut self,
+        unit: &UnitId,
+        stretch: (u64, u64),
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(Done, Outcome), StoreError> {
+        let mut change = self.store.begin().await?;
+        change.record_export(unit, stretch, by, now);
+        change.commit().await?;
+        Ok((Done::Kept, Outcome::default()))
     }
 
     pub(super) async fn keep_checkpoint(

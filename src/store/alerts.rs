@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use super::Change;
 use super::entries;
 use super::error::StoreError;
-use super::words::{json, to_json, word};
+use super::words::{flag, json, to_json, word};
 
 const TABLE: &str = "alert";
 
@@ -105,7 +105,7 @@ pub fn alert(row: &SqliteRow) -> Result<Alert, StoreError> {
         },
         recorded_at: Timestamp(row.try_get("recorded_at")?),
         resolved_at: row.try_get::<Option<i64>, _>("resolved_at")?.map(Timestamp),
-        late: row.try_get("late")?,
+        late: flag(TABLE, "late", row.try_get("late")?)?,
         basis: row.try_get("basis")?,
         superseded_by: row.try_get("superseded_by")?,
     })

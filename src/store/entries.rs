@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::alert::{Alert, Severity, TransitionKind};
-use crate::domain::hazard::HazardRecord;
+use crate::domain::alert::{Alert, TransitionKind};
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::notice::AnswerKind;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
-use crate::domain::visit::VisitRecord;
 use crate::ledger::leaf::{EntryKind, sha256_hex};
 
 /// What a row says in the ledger.
@@ -26,42 +24,82 @@ pub struct Entry {
     pub personal: Vec<(&'static str, String)>,
 }
 
+/// A visit's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisitRow<'a> {
+    pub id: &'a str,
+    pub unit: UnitId,
+    pub publisher: &'a str,
+    pub record_id: &'a str,
+    pub kind: &'a str,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub supersedes: Option<&'a str>,
+    pub ts: Timestamp,
+    pub received_at: Timestamp,
+    /// The record as JSON text.
+    pub body: &'a str,
+}
+
 /// A maintenance visit as it was recorded. The record's own text is held by its hash too: numbers that JSON's canonical
 /// form rounds are exact there.
 #[must_use]
-pub fn visit(record: &VisitRecord) -> Entry {
-    let visit = &record.visit;
+pub fn visit(row: &VisitRow<'_>) -> Entry {
     Entry {
         kind: EntryKind::Visit,
-        at: record.received_at,
-        reference: record.id.clone(),
-        unit: Some(record.unit.clone()),
+        at: row.received_at,
+        reference: row.id.to_owned(),
+        unit: Some(row.unit.clone()),
         body: json!({
-            "publisher": record.publisher.as_str(),
-            "record_id": visit.record_id,
-            "received_at": record.received_at.to_string(),
-            "record": parsed(&visit.body),
-            "record_sha256": sha256_hex(visit.body.as_bytes()),
+            "publisher": row.publisher,
+            "record_id": row.record_id,
+            "kind": row.kind,
+            "started_at": row.started_at.to_string(),
+            "ended_at": row.ended_at.map(|at| at.to_string()),
+            "supersedes": row.supersedes,
+            "ts": row.ts.to_string(),
+            "received_at": row.received_at.to_string(),
+            "record": parsed(row.body),
+            "record_sha256": sha256_hex(row.body.as_bytes()),
         }),
         personal: Vec::new(),
     }
 }
 
+/// A hazard's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HazardRow<'a> {
+    pub id: &'a str,
+    pub unit: UnitId,
+    pub publisher: &'a str,
+    pub report_id: &'a str,
+    pub reporter: &'a str,
+    pub basis: &'a str,
+    pub use_stopped: bool,
+    pub ts: Timestamp,
+    pub received_at: Timestamp,
+    /// The report as JSON text.
+    pub body: &'a str,
+}
+
 /// A hazard as it was reported.
 #[must_use]
-pub fn hazard(record: &HazardRecord) -> Entry {
-    let report = &record.report;
+pub fn hazard(row: &HazardRow<'_>) -> Entry {
     Entry {
         kind: EntryKind::Hazard,
-        at: record.received_at,
-        reference: record.id.clone(),
-        unit: Some(record.unit.clone()),
+        at: row.received_at,
+        reference: row.id.to_owned(),
+        unit: Some(row.unit.clone()),
         body: json!({
-            "publisher": record.publisher.as_str(),
-            "report_id": report.report_id,
-            "received_at": record.received_at.to_string(),
-            "report": parsed(&report.body),
-            "report_sha256": sha256_hex(report.body.as_bytes()),
+            "publisher": row.publisher,
+            "report_id": row.report_id,
+            "reporter": row.reporter,
+            "basis": row.basis,
+            "use_stopped": row.use_stopped,
+            "ts": row.ts.to_string(),
+            "received_at": row.received_at.to_string(),
+            "report": parsed(row.body),
+            "report_sha256": sha256_hex(row.body.as_bytes()),
         }),
         personal: Vec::new(),
     }
@@ -90,6 +128,7 @@ pub fn transition(id: i64, kind: TransitionKind, at: Timestamp, alert: &Alert) -
             "steps": steps,
             "evidence": span.evidence,
             "basis": alert.basis,
+            "summary": { "zh": span.summary.zh, "en": span.summary.en },
             "recorded_at": alert.recorded_at.to_string(),
             "resolved_at": alert.resolved_at.map(|at| at.to_string()),
             "late": alert.late,
@@ -97,12 +136,6 @@ pub fn transition(id: i64, kind: TransitionKind, at: Timestamp, alert: &Alert) -
         }),
         personal: Vec::new(),
     }
-}
-
-/// What of a transition's entry its own row repeats: the kind, when, and how severe.
-#[must_use]
-pub fn transition_row(kind: &str, severity: Severity, alert: &str) -> Value {
-    json!({ "transition": kind, "severity": severity.as_str(), "alert": alert })
 }
 
 /// An answer's row.
@@ -192,6 +225,19 @@ pub fn unit(unit: &Unit, changed_at: Timestamp) -> Entry {
             "maintenance_interval_days": unit.maintenance_interval_days,
             "last_inspection": unit.last_inspection.map(|day| day.to_string()),
         }),
+        personal: Vec::new(),
+    }
+}
+
+/// Who took a unit's entries out, and which: those from one tree's size to another's. No row but the entry itself.
+#[must_use]
+pub fn export(unit: &UnitId, (from, to): (u64, u64), by: &str, at: Timestamp) -> Entry {
+    Entry {
+        kind: EntryKind::Export,
+        at,
+        reference: String::new(),
+        unit: None,
+        body: json!({ "of": unit.as_str(), "from": from, "to": to, "by": by }),
         personal: Vec::new(),
     }
 }

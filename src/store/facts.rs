@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::visit::VisitRecord;
 
 use super::Change;
-use super::entries;
+use super::entries::{self, HazardRow, VisitRow};
 use super::error::StoreError;
 use super::words::{optional_word, to_json, word};
 
@@ -125,7 +125,19 @@ impl Change<'_> {
                 .bind(record.received_at.0)
                 .execute(&mut *self.transaction)
                 .await?;
-            self.enter(entries::visit(record));
+            self.enter(entries::visit(&VisitRow {
+                id: &record.id,
+                unit: record.unit.clone(),
+                publisher: record.publisher.as_str(),
+                record_id: &visit.record_id,
+                kind: visit.kind.as_str(),
+                started_at: visit.started_at,
+                ended_at: visit.ended_at,
+                supersedes: visit.supersedes.as_deref(),
+                ts: visit.ts,
+                received_at: record.received_at,
+                body: &visit.body,
+            }));
         }
         Ok(())
     }
@@ -166,7 +178,18 @@ impl Change<'_> {
                 .bind(record.received_at.0)
                 .execute(&mut *self.transaction)
                 .await?;
-            self.enter(entries::hazard(record));
+            self.enter(entries::hazard(&HazardRow {
+                id: &record.id,
+                unit: record.unit.clone(),
+                publisher: record.publisher.as_str(),
+                report_id: &report.report_id,
+                reporter: report.reporter.as_str(),
+                basis: &report.basis,
+                use_stopped: report.use_stopped,
+                ts: report.ts,
+                received_at: record.received_at,
+                body: &report.body,
+            }));
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::ledger::leaf::{EntryKind, Leaf, Link};
 use crate::ledger::tree::{Edge, Place, tile_bytes, tile_hashes};
 
 use super::Change;
-use super::entries::Entry;
+use super::entries::{self, Entry};
 use super::error::StoreError;
 use super::words::{to_json, word};
 
@@ -140,6 +140,11 @@ impl Change<'_> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Enters that somebody takes a unit's entries out.
+    pub fn record_export(&mut self, unit: &UnitId, stretch: (u64, u64), by: &str, now: Timestamp) {
+        self.enter(entries::export(unit, stretch, by, now));
     }
 
     /// Closes a stretch of the ledger: appends how far each unit has come, if anything was entered since the last time.

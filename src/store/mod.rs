@@ -38,6 +38,8 @@ pub mod live;
 
 pub mod inspect;
 
+pub mod verify;
+
 pub mod read;
 
 use std::path::{Path, PathBuf};

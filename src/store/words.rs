@@ -26,6 +26,18 @@ where
     text.map(|text| word(table, text)).transpose()
 }
 
+/// A column that holds 0 or 1.
+///
+/// # Errors
+/// [`StoreError::Row`] names the table and what stands there.
+pub fn flag(table: &'static str, column: &str, value: i64) -> Result<bool, StoreError> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(StoreError::Row { table, what: format!("{column} is {other}, not 0 or 1") }),
+    }
+}
+
 /// A column that holds JSON.
 ///
 /// # Errors

@@ -395,6 +395,8 @@ CREATE INDEX hazard_unit on hazard (unit, id);
 
 CREATE INDEX ladder_due on ladder (due_at) where due_at is not null;
 
+CREATE INDEX ledger_checkpoint_at on ledger_checkpoint (at);
+
 CREATE INDEX ledger_entry_ref on ledger_entry (kind, ref);
 
 CREATE UNIQUE INDEX ledger_entry_unit on ledger_entry (unit, number) where unit is not null;

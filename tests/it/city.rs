@@ -89,6 +89,7 @@ pub async fn city(port: u16) -> City {
         calendar: Calendar { zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(8)), over_age_years: 15 },
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
+        ledger_key: None,
         answering: Answering { ack_timeout: Some(8 * HOUR), links: Some(key()) },
         showing: Showing { merge_gap: 3_600_000, towns: None, home: "https://lifts.example".to_owned() },
         recent: Kept::default(),

@@ -33,6 +33,7 @@ fn read(mut document: Document) -> Result<Settings, ConfigError> {
     let settings = Settings::read(&mut document);
     let _: toml::Table = document.section("rules");
     let _: Vec<toml::Table> = document.list("mapping");
+    let _: toml::Table = document.section("ledger");
     let _ = notify::settings::Settings::read(&mut document);
     document.finish().map(|()| settings)
 }
@@ -132,6 +133,7 @@ fn the_shipped_file_is_good_and_shows_the_defaults() {
     section_equals_default::<Store>("store");
     section_equals_default::<Http>("http");
     section_equals_default::<Display>("display");
+    section_equals_default::<liftwatch::signer::Settings>("ledger");
 
     section_equals_default::<detect::IncidentSettings>("rules.incident");
     section_equals_default::<detect::repeated_fault::Settings>("rules.repeated_fault");

@@ -6,6 +6,7 @@ mod architecture;
 
 mod config;
 
+mod ledger;
 mod lockfile;
 
 mod notify_routes;

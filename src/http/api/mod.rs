@@ -26,6 +26,8 @@ pub mod quarantine;
 
 pub mod gaps;
 
+pub mod ledger;
+
 pub mod openapi;
 
 use std::sync::Arc;
@@ -46,5 +48,6 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(units::routes())
         .merge(quarantine::routes())
         .merge(gaps::routes())
+        .merge(ledger::routes())
         .merge(openapi::routes())
 }

@@ -20,6 +20,8 @@ pub mod units;
 
 pub mod quarantine;
 
+pub mod ledger;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -49,6 +51,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(received::routes())
         .merge(units::routes())
         .merge(quarantine::routes())
+        .merge(ledger::routes())
         .route("/style.css", get(style))
 }
 
@@ -68,7 +71,12 @@ struct ProblemPage {
 /// Shows refusals as pages where a person asked for a page, and keeps the language that was asked for.
 pub async fn dress(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.starts_with("/api/") || path.starts_with("/-/") || path == "/metrics" || path == "/style.css" {
+    if path.starts_with("/api/")
+        || path.starts_with("/-/")
+        || path.starts_with("/ledger/")
+        || path == "/metrics"
+        || path == "/style.css"
+    {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();

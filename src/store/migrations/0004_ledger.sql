@@ -32,6 +32,7 @@ create table ledger_checkpoint (
     at integer not null,
     note text not null
 );
+create index ledger_checkpoint_at on ledger_checkpoint (at);
 
 -- Salts of the commitments that stand in leaves for persons. A row goes when the person is erased.
 create table ledger_salt (

@@ -35,6 +35,14 @@ pub struct SignedCheckpoint {
     pub note: String,
 }
 
+/// A stretch of the log between two checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// `None`: since the log began.
+    pub from: Option<SignedCheckpoint>,
+    pub to: SignedCheckpoint,
+}
+
 /// Which entries are asked for; all conditions hold together.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -53,6 +61,25 @@ pub enum ProofError {
     /// Of the question, or of tiles that do not fit the tree.
     #[error(transparent)]
     Tree(#[from] TreeError),
+}
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    #[error("no checkpoint has been signed yet: configure [ledger] key_file, and wait a minute")]
+    NothingSigned,
+    #[error("the tree of {0} entries does not end with how far each unit had come; choose another checkpoint")]
+    NotClosed(u64),
+    #[error("the later checkpoint, of {to} entries, must not be before the earlier one, of {from}")]
+    Backwards { from: u64, to: u64 },
+}
+
+impl From<ReadError> for BundleError {
+    fn from(error: ReadError) -> Self {
+        Self::Proof(error.into())
+    }
 }
 
 impl Reader {
@@ -100,6 +127,31 @@ impl Reader {
         let rows = sqlx::query(find).bind(before).bind(limit + 1).fetch_all(&mut *snapshot.tx).await?;
         let items = rows.iter().map(signed).collect::<Result<_, _>>()?;
         Ok(Page::cut(items, limit, |one: &SignedCheckpoint| one.size.to_string()))
+    }
+
+    /// The two checkpoints around a period: the newest at or before `from` (none: since the log began), and the first at
+    /// or after `to`, or the newest if there is none yet.
+    ///
+    /// # Errors
+    /// [`BundleError::NothingSigned`] without any checkpoint; those of reading.
+    pub async fn stretch(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Stretch, BundleError> {
+        let mut snapshot = self.snapshot().await?;
+        let before = "select * from ledger_checkpoint where at <= $1 order by size desc limit 1";
+        let after = "select * from ledger_checkpoint where at >= $1 order by size limit 1";
+        let from = match from {
+            None => None,
+            Some(at) => {
+                sqlx::query(before).bind(at.0).fetch_optional(&mut *snapshot.tx).await.map_err(ReadError::from)?
+            }
+        };
+        let to = to.map_or(i64::MAX, |at| at.0);
+        let mut last = sqlx::query(after).bind(to).fetch_optional(&mut *snapshot.tx).await.map_err(ReadError::from)?;
+        if last.is_none() {
+            let newest = sqlx::query(before).bind(i64::MAX).fetch_optional(&mut *snapshot.tx).await;
+            last = newest.map_err(ReadError::from)?;
+        }
+        let last = last.ok_or(BundleError::NothingSigned)?;
+        Ok(Stretch { from: from.as_ref().map(signed).transpose()?, to: signed(&last)? })
     }
 
     /// One entry.

@@ -22,6 +22,8 @@ pub mod gauges;
 
 pub mod ledger;
 
+pub mod bundles;
+
 pub mod notify;
 
 pub mod recent;

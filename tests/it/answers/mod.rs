@@ -84,6 +84,7 @@ async fn open(world: World, ack_timeout: Option<i64>) -> Open {
         calendar: Calendar { zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(8)), over_age_years: 15 },
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
+        ledger_key: None,
         answering: Answering { ack_timeout, links: Some(key()) },
         showing: Showing::default(),
         recent: Kept::default(),

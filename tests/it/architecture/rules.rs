@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, functions, without_comments_and_strings};
 
 /// Rooms from the street up: a room may name its own floor and those below.
-const FLOORS: [(&str, u8); 27] = [
+const FLOORS: [(&str, u8); 28] = [
     ("domain", 0),
     ("clock", 0),
     ("switches", 0),
@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 27] = [
     ("detect", 1),
     ("ledger", 1),
     ("registry_csv", 1),
+    ("package", 2),
     ("store", 2),
     ("fleet", 2),
     ("pipeline", 3),
@@ -39,7 +40,7 @@ const FLOORS: [(&str, u8); 27] = [
 const WING: [&str; 2] = ["simulate", "replay"];
 
 /// Foreign crates that stand behind a wall, and the rooms or files that may name them.
-const CRATES: [(&str, &[&str]); 18] = [
+const CRATES: [(&str, &[&str]); 19] = [
     ("sqlx", &["store"]),
     ("rumqttc", &["ingest", "simulate", "replay", "notify/sinks/mqtt.rs"]),
     ("rmqtt", &["simulate/broker.rs"]),
@@ -54,6 +55,7 @@ const CRATES: [(&str, &[&str]); 18] = [
     ("signed_note", &["ledger"]),
     ("serde_json_canonicalizer", &["ledger"]),
     ("rand_core", &["ledger"]),
+    ("zip", &["package"]),
     ("ed25519_dalek", &["ledger"]),
     ("toml", &["config"]),
     ("clap", &["cli"]),

@@ -1,0 +1,43 @@
+//! Checks a whole database file against its own ledger, and against checkpoints that were kept elsewhere.
+//!
+//! Reads only, and believes nothing: every hash is made anew from the entries, and every row from which an entry was
+//! made is held against it.
+
+pub mod report;
+
+pub mod log;
+
+pub mod rows;
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+
+use crate::ledger::checkpoint::PublicKey;
+
+use super::error::StoreError;
+use report::{Outside, Report};
+
+/// Checks the file. With a key, its checkpoints must be signed by it.
+///
+/// # Errors
+/// The file cannot be opened or read; what is wrong with what it says is in the report.
+pub async fn verify(path: &Path, key: Option<&PublicKey>, outside: &[Outside]) -> Result<Report, StoreError> {
+    let failed = |source| StoreError::opening(path, source);
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).row_buffer_size(8_192);
+    let mut reader = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+    let mut report = Report::default();
+    // One snapshot: a daemon may go on writing meanwhile.
+    let mut snapshot = reader.begin().await.map_err(failed)?;
+    let faults: Vec<String> =
+        sqlx::query_scalar("pragma integrity_check(20)").fetch_all(&mut *snapshot).await.map_err(failed)?;
+    for fault in faults.into_iter().filter(|fault| fault != "ok") {
+        report.find(format!("SQLite: {fault}"));
+    }
+    log::check(&mut snapshot, key, outside, &mut report).await?;
+    rows::check(&mut snapshot, &mut report).await?;
+    snapshot.rollback().await?;
+    reader.close().await?;
+    Ok(report)
+}

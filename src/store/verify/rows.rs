@@ -1,0 +1,290 @@
+//! Rows against the entries that recorded them, in both directions, and the evidence that alerts rest on.
+
+use serde_json::{Map, Value};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::domain::time::Timestamp;
+use crate::ledger::commitment::Salt;
+use crate::ledger::leaf::{self, canonical, sha256_hex};
+use crate::store::alerts::alert;
+use crate::store::answers::answer_row;
+use crate::store::entries::{self, Entry, HazardRow, VisitRow};
+use crate::store::error::StoreError;
+use crate::store::registry::unit;
+use crate::store::words::{flag, word};
+
+use super::report::Report;
+
+/// Rows read at a time.
+const PAGE: i64 = 2_000;
+
+/// One kind of row that has entries.
+struct Kind {
+    /// As it is called in messages.
+    name: &'static str,
+    /// The rows in order of `place`, each with the newest leaf that records it; from `$1` on, at most `$2`.
+    rows: &'static str,
+    /// What the row must have said.
+    entry: fn(&SqliteRow) -> Result<Entry, StoreError>,
+    /// Entries whose row is gone.
+    orphans: &'static str,
+}
+
+const KINDS: [Kind; 7] = [
+    Kind {
+        name: "visit",
+        rows: "select r.*, r.id as place, e.leaf from visit r \
+             left join ledger_entry e on e.kind = 'visit' and e.ref = r.id \
+             where r.id > $1 order by r.id limit $2",
+        entry: visit,
+        orphans: "select idx from ledger_entry e where kind = 'visit' \
+             and not exists (select 1 from visit r where r.id = e.ref)",
+    },
+    Kind {
+        name: "hazard",
+        rows: "select r.*, r.id as place, e.leaf from hazard r \
+             left join ledger_entry e on e.kind = 'hazard' and e.ref = r.id \
+             where r.id > $1 order by r.id limit $2",
+        entry: hazard,
+        orphans: "select idx from ledger_entry e where kind = 'hazard' \
+             and not exists (select 1 from hazard r where r.id = e.ref)",
+    },
+    Kind {
+        name: "alert",
+        rows: "select r.*, r.id as place, t.id as t_id, t.kind as t_kind, t.at as t_at, e.leaf from alert r \
+             join alert_transition t on t.id = (select max(n.id) from alert_transition n where n.alert = r.id) \
+             left join ledger_entry e on e.kind = 'alert_transition' and e.ref = cast(t.id as text) \
+             where r.id > $1 order by r.id limit $2",
+        entry: newest_transition,
+        orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and not exists \
+             (select 1 from alert r where not json_valid(cast(e.leaf as text)) \
+             or r.id = json_extract(cast(e.leaf as text), '$.body.alert'))",
+    },
+    Kind {
+        name: "answer",
+        rows: "select w.*, a.unit, printf('%020d', w.id) as place, e.leaf from answer w \
+             left join alert a on a.id = w.alert \
+             left join ledger_entry e on e.kind = 'answer' and e.ref = cast(w.id as text) \
+             where w.id > cast($1 as integer) order by w.id limit $2",
+        entry: |row| Ok(entries::answer(&answer_row(row)?)),
+        orphans: "select idx from ledger_entry e where kind = 'answer' \
+             and not exists (select 1 from answer r where r.id = cast(e.ref as integer))",
+    },
+    Kind {
+        name: "silence",
+        rows: "select r.*, r.id as place, e.leaf from silence r \
+             left join ledger_entry e on e.kind = 'silence' and e.ref = r.id \
+             where r.id > $1 order by r.id limit $2",
+        entry: silence,
+        orphans: "select idx from ledger_entry e where kind in ('silence', 'silence_ended') \
+             and not exists (select 1 from silence r where r.id = e.ref)",
+    },
+    Kind {
+        name: "end of the silence",
+        rows: "select r.*, r.id as place, e.leaf, case when json_valid(cast(e.leaf as text)) then json_extract(cast(e.leaf as text), '$.at') end \
+             as told_at from silence r \
+             left join ledger_entry e on e.idx = \
+             (select max(n.idx) from ledger_entry n where n.kind = 'silence_ended' and n.ref = r.id) \
+             where r.id > $1 order by r.id limit $2",
+        entry: silence_end,
+        orphans: "select idx from ledger_entry where false",
+    },
+    Kind {
+        name: "registry row of unit",
+        rows: "select r.*, r.id as place, e.leaf from unit r \
+             left join ledger_entry e on e.idx = \
+             (select max(n.idx) from ledger_entry n where n.kind = 'unit' and n.ref = r.id) \
+             where r.id > $1 order by r.id limit $2",
+        entry: |row| Ok(entries::unit(&unit(row)?, at(row, "changed_at")?)),
+        orphans: "select idx from ledger_entry e where kind = 'unit' \
+             and not exists (select 1 from unit r where r.id = e.ref)",
+    },
+];
+
+/// Checks every row that the ledger records, and the evidence of every alert.
+///
+/// # Errors
+/// The file cannot be read.
+pub async fn check(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
+    for kind in &KINDS {
+        let mut after = String::new();
+        loop {
+            let rows = sqlx::query(kind.rows).bind(&after).bind(PAGE).fetch_all(&mut *reader).await?;
+            for row in &rows {
+                hold(reader, kind, row, report).await?;
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE as usize => after = last.try_get("place")?,
+                _ => break,
+            }
+        }
+        let orphans: Vec<i64> = sqlx::query_scalar(kind.orphans).fetch_all(&mut *reader).await?;
+        for index in orphans {
+            report.find(format!("entry {index}: the {} that it records is not there any more", kind.name));
+        }
+    }
+    transitions(reader, report).await?;
+    evidence(reader, report).await
+}
+
+async fn hold(
+    reader: &mut SqliteConnection,
+    kind: &Kind,
+    row: &SqliteRow,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    report.rows += 1;
+    let place: String = row.try_get("place")?;
+    let name = format!("{} {}", kind.name, place.trim_start_matches('0'));
+    let leaf: Option<&[u8]> = row.try_get("leaf")?;
+    let Some(leaf) = leaf else {
+        report.find(format!("{name}: no entry records it"));
+        return Ok(());
+    };
+    // A leaf that cannot be read is told of by the walk over the log.
+    let Ok(recorded) = leaf::read(leaf) else { return Ok(()) };
+    let entry = match (kind.entry)(row) {
+        Ok(entry) => entry,
+        Err(error) => {
+            report.find(format!("{name}: {error}"));
+            return Ok(());
+        }
+    };
+    let mut expected = entry.body;
+    for (member, value) in &entry.personal {
+        let recorded = recorded.body.as_ref().and_then(|body| body.get(*member)).cloned().unwrap_or(Value::Null);
+        match salt(reader, &entry.kind.to_string(), &entry.reference, member).await? {
+            Some(salt) => expected[*member] = Value::String(salt.commit(value)),
+            None => {
+                report.erased += 1;
+                expected[*member] = recorded;
+            }
+        }
+    }
+    let differing = match &recorded.body {
+        Some(body) => differing(body, &expected),
+        None if recorded.body_sha256 == sha256_hex(&canonical(&expected)) => Vec::new(),
+        None => vec!["body".to_owned()],
+    };
+    let unit = recorded.link.as_ref().map(|(unit, ..)| unit);
+    let strange = [("time", recorded.at != entry.at), ("unit", unit != entry.unit.as_ref())];
+    let strange = strange.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned());
+    let differing: Vec<String> = differing.into_iter().chain(strange).collect();
+    if !differing.is_empty() {
+        report.find(format!("{name}: it is not what was recorded, in {}", differing.join(", ")));
+    }
+    Ok(())
+}
+
+/// The members in which two objects differ, in the canonical form: the row's numbers went through it once too.
+fn differing(recorded: &Value, expected: &Value) -> Vec<String> {
+    let empty = Map::new();
+    let (recorded, expected) = (recorded.as_object().unwrap_or(&empty), expected.as_object().unwrap_or(&empty));
+    let mut names: Vec<&String> = recorded.keys().chain(expected.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let spelt = |value: Option<&Value>| value.map(canonical);
+    names.into_iter().filter(|name| spelt(recorded.get(*name)) != spelt(expected.get(*name))).cloned().collect()
+}
+
+async fn salt(
+    reader: &mut SqliteConnection,
+    kind: &str,
+    reference: &str,
+    name: &str,
+) -> Result<Option<Salt>, StoreError> {
+    let find = "select salt from ledger_salt where kind = $1 and ref = $2 and name = $3";
+    let row: Option<Vec<u8>> =
+        sqlx::query_scalar(find).bind(kind).bind(reference).bind(name).fetch_optional(&mut *reader).await?;
+    Ok(row.and_then(|bytes| Salt::from_slice(&bytes)))
+}
+
+/// Every transition, the older ones too, as far as its own row goes.
+async fn transitions(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
+    let wrong = "with told as (select t.*, e.idx, \
+         iif(json_valid(cast(e.leaf as text)), cast(e.leaf as text), '{}') as leaf from alert_transition t \
+         left join ledger_entry e on e.kind = 'alert_transition' and e.ref = cast(t.id as text)) \
+         select id, idx is null as bare from told where idx is null \
+         or alert is not json_extract(leaf, '$.body.alert') or kind is not json_extract(leaf, '$.body.transition') \
+         or severity is not json_extract(leaf, '$.body.severity') \
+         or at is not cast(round((julianday(json_extract(leaf, '$.at')) - 2440587.5) * 86400000) as integer)";
+    for row in sqlx::query(wrong).fetch_all(&mut *reader).await? {
+        let (id, bare): (i64, bool) = (row.try_get("id")?, row.try_get("bare")?);
+        let what = if bare { "no entry records it" } else { "it is not what was recorded" };
+        report.find(format!("alert transition {id}: {what}"));
+    }
+    let gone = "select idx from ledger_entry e where kind = 'alert_transition' \
+         and not exists (select 1 from alert_transition t where t.id = cast(e.ref as integer))";
+    for index in sqlx::query_scalar::<_, i64>(gone).fetch_all(&mut *reader).await? {
+        report.find(format!("entry {index}: the alert transition that it records is not there any more"));
+    }
+    Ok(())
+}
+
+/// What alerts rest on must be there, and be of their unit.
+async fn evidence(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
+    let missing = "select a.id, j.value as named from alert a, json_each(iif(json_valid(a.evidence), a.evidence, '[]')) j \
+         where not exists (select 1 from event r where r.id = j.value and r.unit = a.unit) \
+         and not exists (select 1 from visit r where r.id = j.value and r.unit = a.unit) \
+         and not exists (select 1 from hazard r where r.id = j.value and r.unit = a.unit) \
+         and not exists (select 1 from gap r where r.unit = a.unit and j.value = 'gap-' || r.id)";
+    for row in sqlx::query(missing).fetch_all(&mut *reader).await? {
+        let (alert, named): (String, String) = (row.try_get("id")?, row.try_get("named")?);
+        report.find(format!("alert {alert}: its evidence {named} is not there any more"));
+    }
+    Ok(())
+}
+
+fn at(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
+    Ok(Timestamp(row.try_get(column)?))
+}
+
+fn visit(row: &SqliteRow) -> Result<Entry, StoreError> {
+    Ok(entries::visit(&VisitRow {
+        id: row.try_get("id")?,
+        unit: word("visit", row.try_get("unit")?)?,
+        publisher: row.try_get("publisher")?,
+        record_id: row.try_get("record_id")?,
+        kind: row.try_get("kind")?,
+        started_at: at(row, "started_at")?,
+        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp),
+        supersedes: row.try_get("supersedes")?,
+        ts: at(row, "ts")?,
+        received_at: at(row, "received_at")?,
+        body: row.try_get("body")?,
+    }))
+}
+
+fn hazard(row: &SqliteRow) -> Result<Entry, StoreError> {
+    Ok(entries::hazard(&HazardRow {
+        id: row.try_get("id")?,
+        unit: word("hazard", row.try_get("unit")?)?,
+        publisher: row.try_get("publisher")?,
+        report_id: row.try_get("report_id")?,
+        reporter: row.try_get("reporter")?,
+        basis: row.try_get("basis")?,
+        use_stopped: flag("hazard", "use_stopped", row.try_get("use_stopped")?)?,
+        ts: at(row, "ts")?,
+        received_at: at(row, "received_at")?,
+        body: row.try_get("body")?,
+    }))
+}
+
+fn newest_transition(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let kind = word("alert_transition", row.try_get("t_kind")?)?;
+    Ok(entries::transition(row.try_get("t_id")?, kind, at(row, "t_at")?, &alert(row)?))
+}
+
+fn silence(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let (id, matchers, why): (&str, &str, &str) = (row.try_get("id")?, row.try_get("matchers")?, row.try_get("why")?);
+    let by: &str = row.try_get("by")?;
+    Ok(entries::silence(id, matchers, why, at(row, "starts_at")?, at(row, "created_at")?, by))
+}
+
+fn silence_end(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let ended_by: Option<&str> = row.try_get("ended_by")?;
+    let told: Option<&str> = row.try_get("told_at")?;
+    let told = told.and_then(|at| Timestamp::parse(at).ok()).unwrap_or(at(row, "ends_at")?);
+    Ok(entries::silence_end(row.try_get("id")?, at(row, "ends_at")?, told, ended_by))
+}
