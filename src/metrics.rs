@@ -3,21 +3,35 @@
 
 pub mod gauge;
 
+pub mod exceptions;
+
+pub mod city;
+
+pub mod recent;
+
+pub mod regions;
+
 pub mod vitals;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
-use self::gauge::{PREFIX, float, gauge, single};
-use self::vitals::Vitals;
+use city::CitySnapshot;
+use gauge::{PREFIX, gauge, single};
+use recent::Recent;
+use regions::RegionCounters;
+use vitals::Vitals;
+
 use crate::domain::event::EventType;
 use crate::domain::fault::FaultCode;
 
 /// The media type of what [`Metrics::render`] makes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Upper bounds of delays, in seconds: from a good network to a day at a broker that was cut off.
+const DELAYS: [f64; 13] = [0.01, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 15., 60., 300., 3600., 86400.];
 
 /// The gauges of one scrape: what the database and the links said just now.
 #[derive(Debug, Clone, Default)]
@@ -28,35 +42,12 @@ pub struct Snapshot {
     pub vitals: Vitals,
     /// What the database said; `None` leaves its gauges out, because an old number would be a lie.
     pub city: Option<CitySnapshot>,
-}
-
-/// The gauges that come from the database.
-#[derive(Debug, Clone, Default)]
-pub struct CitySnapshot {
-    /// (region, kind, units)
-    pub units: Vec<(String, String, i64)>,
-    /// (region, units)
-    pub online: Vec<(String, i64)>,
-    /// (region, units)
-    pub over_age: Vec<(String, i64)>,
-    /// (region, units)
-    pub maintenance_overdue: Vec<(String, i64)>,
-    /// (rule, severity, state, region, alerts)
-    pub alerts: Vec<([String; 4], i64)>,
-    /// (rule, publisher, alerts)
-    pub told_by: Vec<([String; 2], i64)>,
-    /// (rule, publisher, answer, alerts)
-    pub answered: Vec<([String; 3], i64)>,
-    /// rule, severity, unit, site, maintainer; capped by whoever fills it
-    pub firing: Vec<[String; 5]>,
-    /// (state, region, hazards)
-    pub hazards: Vec<(String, String, i64)>,
-    pub outbox_entries: i64,
-    /// Milliseconds since 1970; `None` when nothing waits.
-    pub outbox_oldest: Option<i64>,
-    pub dead_letters: i64,
-    pub database_bytes: i64,
-    pub wal_bytes: i64,
+    /// The last 30 days; `None` leaves their gauges out.
+    pub recent: Option<Recent>,
+    /// Where people reach the pages; empty where nobody said.
+    pub home: String,
+    /// What this process holds of the machine's memory, in bytes; `None` where the system does not tell.
+    pub resident_memory: Option<i64>,
 }
 
 /// Typed handles for the parts that count; a clone is not needed, share it by `Arc`.
@@ -74,6 +65,8 @@ pub struct Metrics {
     batch: Histogram,
     commit: Histogram,
     delay: Histogram,
+    /// The same by region.
+    pub regions: RegionCounters,
 }
 
 impl Default for Metrics {
@@ -132,8 +125,9 @@ impl Metrics {
             delay: histogram(
                 "event_delay_seconds",
                 "Time from an event at the unit until it was on disk, by the unit's clock.",
-                &[0.01, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 15., 60., 300., 3600., 86400.],
+                &DELAYS,
             ),
+            regions: RegionCounters::new(&registry, &DELAYS),
             registry,
         };
         for kind in EventType::ALL {
@@ -283,82 +277,18 @@ fn gauges(snapshot: &Snapshot) -> Vec<GaugeVec> {
     let build = [([env!("CARGO_PKG_VERSION")], 1.0)];
     gauges.extend(vitals::gauges(&snapshot.vitals));
     gauges.push(gauge("build_info", "Always 1; which version runs.", ["version"], build));
+    if !snapshot.home.is_empty() {
+        let home = [([snapshot.home.as_str()], 1.0)];
+        gauges.push(gauge("pages_info", "Always 1; where people reach the pages.", ["url"], home));
+    }
     if let Some(city) = &snapshot.city {
-        gauges.extend(unit_gauges(city));
-        gauges.extend(alert_gauges(city));
-        gauges.extend(answer_gauges(city));
-        gauges.extend(store_gauges(city));
+        gauges.extend(city::gauges(city));
     }
-    gauges
-}
-
-fn unit_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let by_region = |name: &str, help: &str, rows: &[(String, i64)]| {
-        gauge(name, help, ["region"], rows.iter().map(|(region, n)| ([region.as_str()], float(*n))))
-    };
-    let units = city.units.iter().map(|(region, kind, n)| ([region.as_str(), kind.as_str()], float(*n)));
-    let mut gauges = vec![gauge("units", "Units in the registry.", ["region", "kind"], units)];
-    gauges.push(by_region("units_online", "Units heard within the last three heartbeats.", &city.online));
-    gauges.push(by_region(
-        "units_over_age",
-        "Units in use for as many years as the rule over_age sets, 15 by default.",
-        &city.over_age,
-    ));
-    gauges.push(by_region(
-        "maintenance_overdue_units",
-        "Units whose last recorded visit is longer ago than their interval; a unit without any visit is not counted.",
-        &city.maintenance_overdue,
-    ));
-    gauges
-}
-
-fn alert_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let alerts = city.alerts.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    let mut gauges =
-        vec![gauge("alerts", "Alerts by where they stand.", ["rule", "severity", "state", "region"], alerts)];
-    let hazards = city.hazards.iter().map(|(state, region, n)| ([state.as_str(), region.as_str()], float(*n)));
-    gauges.push(gauge("hazards", "Major hazards reported, by where they stand.", ["state", "region"], hazards));
-    // One rule may fire twice for a unit (per fault code): still one series.
-    let firing: BTreeSet<[&str; 5]> = city.firing.iter().map(|labels| labels.each_ref().map(String::as_str)).collect();
-    gauges.push(gauge(
-        "alert_firing",
-        "Always 1: a rule fires for a unit. The worst alerts only; alert_firing_truncated tells how many are left out.",
-        ["rule", "severity", "unit", "site", "maintainer"],
-        firing.into_iter().map(|labels| (labels, 1.0)),
-    ));
-    let total: i64 = city.alerts.iter().filter(|(labels, _)| labels[2] == "firing").map(|(_, n)| n).sum();
-    let left_out = total.saturating_sub(i64::try_from(city.firing.len()).unwrap_or(i64::MAX));
-    gauges.push(single(
-        "alert_firing_truncated",
-        "Firing alerts that have no series in alert_firing now.",
-        left_out.max(0),
-    ));
-    gauges
-}
-
-fn answer_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let told = city.told_by.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    let answered = city.answered.iter().map(|(labels, n)| (labels.each_ref().map(String::as_str), float(*n)));
-    vec![
-        gauge("alerts_by_publisher", "Alerts by who tells of their units.", ["rule", "publisher"], told),
-        gauge(
-            "alerts_answered",
-            "Alerts that have an answer of this kind, by who tells of their units; one alert may have several.",
-            ["rule", "publisher", "answer"],
-            answered,
-        ),
-    ]
-}
-
-fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
-    let mut gauges =
-        vec![single("outbox_entries", "Transitions to be routed, and messages to be sent.", city.outbox_entries)];
-    if let Some(oldest) = city.outbox_oldest {
-        let help = "When the oldest of them was written; absent when none waits.";
-        gauges.push(gauge("outbox_oldest_timestamp_seconds", help, [], [([], float(oldest) / 1000.0)]));
+    if let Some(recent) = &snapshot.recent {
+        gauges.extend(recent::gauges(recent));
     }
-    gauges.push(single("dead_letters", "Messages that were given up and wait for a person.", city.dead_letters));
-    gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
-    gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
+    if let Some(bytes) = snapshot.resident_memory {
+        gauges.push(single("resident_memory_bytes", "Memory that this process holds.", bytes));
+    }
     gauges
 }

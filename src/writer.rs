@@ -162,6 +162,7 @@ impl Writer {
                 Err(error) => self.wait_or_stop(error).await?,
             }
         };
+        report::count_regions(&self.metrics, &arrivals);
         self.metrics.batch(arrivals.len());
         self.metrics.commit(self.clock.monotonic().saturating_sub(began));
         self.status.messages.fetch_add(arrivals.len() as u64, Ordering::Relaxed);
@@ -281,7 +282,7 @@ impl Writer {
         self.status.events.fetch_add(outcome.events.len() as u64, Ordering::Relaxed);
         self.status.duplicates.fetch_add(outcome.duplicates, Ordering::Relaxed);
         self.status.refused.fetch_add(outcome.refused.len() as u64, Ordering::Relaxed);
-        report::count(&self.metrics, &outcome, now);
+        report::count(&self.metrics, &outcome, self.pipeline.fleet(), now);
         report::log(&outcome);
         for (publisher, unit) in outcome.unregistered {
             if memory.is_news("unregistered", &publisher, now) {

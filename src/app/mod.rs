@@ -24,7 +24,8 @@ use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
-use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http, Showing};
+use crate::http::recent::Kept;
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;
@@ -114,7 +115,7 @@ pub async fn run(
     let pipeline = open_pipeline(&settings, Arc::clone(&decoder), &*clock).await?;
     let reader = Reader::open(&settings.store).await.context("cannot open the database for reading")?;
     let http_address = listener.local_addr().context("the address of the HTTP listener")?;
-    let metrics = Arc::new(Metrics::with_reasons(Reason::ALL.iter().map(|reason| reason.as_str())));
+    let metrics = Arc::new(counters(&settings.sessions));
     let status = Arc::new(WriterStatus::default());
     let links = links(&settings.sessions, &*clock);
 
@@ -152,7 +153,7 @@ pub async fn run(
     };
     let mut writing = tokio::spawn(writer.run());
     tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
-    let http = door(&settings, reader.clone(), metrics, (&links, &status), clock, actions);
+    let http = door((&settings, http_address), reader.clone(), metrics, (&links, &status), clock, actions);
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
@@ -164,9 +165,18 @@ pub async fn run(
     Ok(served.context("the HTTP server")?)
 }
 
+/// The counters, with every region and reason at zero.
+fn counters(sessions: &[SessionSettings]) -> Metrics {
+    let metrics = Metrics::with_reasons(Reason::ALL.iter().map(|reason| reason.as_str()));
+    for session in sessions {
+        metrics.regions.expect_region(session.region.as_str());
+    }
+    metrics
+}
+
 /// What the handlers of HTTP work with.
 fn door(
-    settings: &Settings,
+    (settings, address): (&Settings, SocketAddr),
     reader: Reader,
     metrics: Arc<Metrics>,
     (lines, status): (&[Arc<LinkStatus>], &Arc<WriterStatus>),
@@ -186,6 +196,12 @@ fn door(
         firing_series: FIRING_SERIES,
         ledger_key: settings.ledger.key().ok().flatten().map(|key| key.public()),
         answering: Answering { ack_timeout: settings.notify.notify.ack_timeout, links },
+        showing: Showing {
+            merge_gap: settings.rules.incident.merge_gap(),
+            towns: settings.notify.notify.town_regions.clone(),
+            home: telling::home(settings, address),
+        },
+        recent: Kept::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starts the planner, the dispatcher, the refresher and the signer, and makes the receivers that they know from the configuration.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{Notify as Bell, mpsc, watch};
@@ -112,4 +113,11 @@ pub fn links_key(settings: &Settings) -> Option<Key> {
     };
     let bytes = settings.notify.key().map_err(refused).ok()??;
     Key::new(&bytes).map_err(|error| refused(error.to_string())).ok()
+}
+
+/// Where people reach the pages: `[notify] public_url`, or else where this daemon listens.
+#[must_use]
+pub fn home(settings: &Settings, address: SocketAddr) -> String {
+    let public = settings.notify.notify.public_url.as_deref();
+    public.map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned())
 }

@@ -98,4 +98,26 @@ impl Vitals for Daemon {
     fn certificates(&self) -> Vec<(String, Timestamp)> {
         self.certificates.clone()
     }
+
+    fn resident_memory(&self) -> Option<u64> {
+        resident(&std::fs::read_to_string("/proc/self/status").ok()?)
+    }
+}
+
+/// The line `VmRSS:    12345 kB` of Linux, in bytes.
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_what_linux_says() {
+        assert_eq!(resident("VmPeak:\t  9 kB\nVmRSS:\t    20480 kB\nRssAnon: 1 kB\n"), Some(20 << 20));
+        assert_eq!(resident("VmPeak:\t  9 kB\n"), None);
+    }
 }

@@ -81,7 +81,10 @@ enum Command {
     /// Shows what a payload becomes
     Decode(decode::DecodeArgs),
     /// The log that can only grow: keys, checkpoints, proofs, packages for auditors
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  liftwatch ledger checkpoint --config /etc/liftwatch/liftwatch.toml"
+    )]
     Ledger(ledger::Ledger),
     /// Checks a package of the ledger, or a whole database file
     Verify(ledger::VerifyArgs),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::calendar::Calendar;
+use super::recent::Kept;
 use super::vitals::Vitals;
 use crate::clock::Clock;
 use crate::ledger::checkpoint::PublicKey;
@@ -29,6 +30,20 @@ pub struct Http {
     pub answering: Answering,
     /// By which checkpoints of the ledger are checked; `None` where nothing is signed.
     pub ledger_key: Option<PublicKey>,
+    pub showing: Showing,
+    /// The figures of the last 30 days that the latest scrapes had.
+    pub recent: Kept,
+}
+
+/// What /metrics needs to know beside what the database holds.
+#[derive(Debug, Clone, Default)]
+pub struct Showing {
+    /// Faults of one code within this many milliseconds are one incident, as the rules have it.
+    pub merge_gap: i64,
+    /// `[notify] town_regions`: where somebody must be on site within the shorter time.
+    pub towns: Option<Vec<String>>,
+    /// Where people reach the pages, without a slash at its end, so that dashboards can link to them.
+    pub home: String,
 }
 
 /// How people's answers are taken.

@@ -18,6 +18,8 @@ pub mod door;
 
 pub mod handles;
 
+pub mod recent;
+
 pub mod exposition;
 
 pub mod api;

@@ -36,4 +36,8 @@ pub trait Vitals: Send + Sync {
     fn storage(&self) -> Storage;
     /// What certificates are used for, and until when the first of each use to end holds; as read at the start.
     fn certificates(&self) -> Vec<(String, Timestamp)>;
+    /// What this process holds of the machine's memory, in bytes; `None` where the system does not tell.
+    fn resident_memory(&self) -> Option<u64> {
+        None
+    }
 }

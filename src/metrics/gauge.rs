@@ -1,14 +1,14 @@
-//! One gauge of a scrape, made from its series.
+//! One gauge of one scrape: made from rows, thrown away after it.
 
 use std::collections::BTreeMap;
 
 use prometheus::{GaugeVec, Opts};
 
-/// What every name begins with.
-pub const PREFIX: &str = "liftwatch";
+/// What every metric's name begins with.
+pub(super) const PREFIX: &str = "liftwatch";
 
 /// One gauge with all its series; two rows of the same labels add up, because a series may stand only once.
-pub fn gauge<'a, const N: usize>(
+pub(super) fn gauge<'a, const N: usize>(
     name: &str,
     help: &str,
     labels: [&str; N],
@@ -26,14 +26,17 @@ pub fn gauge<'a, const N: usize>(
 }
 
 /// A gauge without labels.
-#[must_use]
-pub fn single(name: &str, help: &str, value: i64) -> GaugeVec {
+pub(super) fn single(name: &str, help: &str, value: i64) -> GaugeVec {
     gauge(name, help, [], [([], float(value))])
 }
 
-/// As Prometheus counts.
+/// A count or a size as Prometheus keeps it.
 #[expect(clippy::cast_precision_loss, reason = "counts and bytes stay far below 2^53")]
-#[must_use]
-pub fn float(value: i64) -> f64 {
+pub(super) fn float(value: i64) -> f64 {
     value as f64
+}
+
+/// Milliseconds since 1970 as seconds.
+pub(super) fn seconds(milliseconds: i64) -> f64 {
+    float(milliseconds) / 1000.0
 }

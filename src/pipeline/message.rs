@@ -57,6 +57,8 @@ pub struct Outcome {
     pub hazards: usize,
     pub duplicates: u64,
     pub refused: Vec<(Reason, String)>,
+    /// For each message that was refused, from which region it came.
+    pub refused_from: Vec<RegionCode>,
     /// Codes that no table has, as the sender wrote them.
     pub unknown_codes: Vec<String>,
     /// Messages of units that the registry does not have.
@@ -80,6 +82,7 @@ impl Outcome {
         self.hazards += other.hazards;
         self.duplicates += other.duplicates;
         self.refused.extend(other.refused);
+        self.refused_from.extend(other.refused_from);
         self.unknown_codes.extend(other.unknown_codes);
         self.unregistered.extend(other.unregistered);
         self.foreign.extend(other.foreign);

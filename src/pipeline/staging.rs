@@ -312,6 +312,7 @@ impl Staging {
     /// Sends a message to quarantine.
     pub fn refuse(&mut self, arrival: &Arrival, publisher: &str, unit: &str, reason: Reason, detail: String) {
         self.outcome.refused.push((reason, detail.clone()));
+        self.outcome.refused_from.push(arrival.region.clone());
         self.refused.push(RefusedMessage {
             received_at: arrival.received_at,
             region: arrival.region.clone(),
@@ -330,6 +331,7 @@ impl Staging {
         let Unregistered { topic, received_at, payload, .. } = message;
         let detail = "the registry does not have this unit, and its publisher has too many such already; import it";
         self.outcome.refused.push((Reason::UnregisteredOverflow, detail.to_owned()));
+        self.outcome.refused_from.push(address.region.clone());
         self.refused.push(RefusedMessage {
             received_at,
             region: address.region,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use liftwatch::clock::VirtualClock;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{Answering, FIRING_SERIES, Http};
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Showing};
+use liftwatch::http::recent::Kept;
 use liftwatch::http::serve;
 use liftwatch::http::vitals::{Link, Storage, Vitals};
 use liftwatch::metrics::Metrics;
@@ -107,6 +108,8 @@ pub async fn city(port: u16) -> City {
         firing_series: FIRING_SERIES,
         ledger_key: None,
         answering: Answering { ack_timeout: Some(8 * HOUR), links: Some(key()) },
+        showing: Showing { merge_gap: 3_600_000, towns: None, home: "https://lifts.example".to_owned() },
+        recent: Kept::default(),
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

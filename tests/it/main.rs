@@ -85,6 +85,8 @@ mod operator;
 
 mod cli;
 
+mod dashboards;
+
 mod doctor;
 
 mod backup;

@@ -7,7 +7,11 @@ use std::time::Duration;
 use liftwatch::domain::event::EventType;
 use liftwatch::domain::fault::FaultCode;
 
-use crate::city::{City, city};
+use liftwatch::domain::time::{HOUR, Timestamp};
+use liftwatch::http::recent::Kept;
+use liftwatch::store::read::Reader;
+
+use crate::city::{City, NOW, city, database};
 
 async fn scrape(city: &City) -> (String, String) {
     let url = format!("{}/metrics", city.address);
@@ -95,6 +99,27 @@ async fn firing_alerts_beyond_the_cap_are_counted_and_not_shown() {
     assert_eq!(series.len(), 1_000);
     assert!(series.iter().any(|line| line.contains("rule=\"entrapment\"")), "the worst come first");
     assert!(text.contains("liftwatch_alert_firing_truncated 207\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_30_days_serve_for_a_minute_and_no_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = database(&dir).await;
+    let reader = Reader::open(&dir.path().join("liftwatch.db")).await.unwrap();
+    let kept = Kept::default();
+    let units = async |now: Timestamp| {
+        let figured = kept.figures(&reader, now, HOUR).await.unwrap();
+        figured.recent.maintainers.iter().map(|firm| firm.figures.units).sum::<i64>()
+    };
+    assert_eq!(units(NOW).await, 0);
+    let row = "insert into unit values ('a', '', '350582', 's', '', 'traction', '', '', null, '', 'f', null, null, null, null, 15, null, 0, null)";
+    sqlx::raw_sql(row).execute(&writer).await.unwrap();
+    assert_eq!(units(NOW + 59_999).await, 0);
+    assert_eq!(units(NOW + 60_000).await, 1);
+    sqlx::raw_sql("delete from unit").execute(&writer).await.unwrap();
+    assert_eq!(units(NOW + 60_001).await, 1);
+    // A clock that was set back does not keep them.
+    assert_eq!(units(NOW).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -250,6 +250,11 @@ impl Daemon {
         text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
     }
 
+    /// Where it serves HTTP.
+    pub fn authority(&self) -> String {
+        self.http.expect("it serves").to_string()
+    }
+
     fn ask(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> (u16, String) {
         let address = self.http.expect("it serves");
         ask(method, &format!("http://{address}{path}"), media_type, body)

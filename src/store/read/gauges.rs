@@ -5,13 +5,31 @@ use sqlx::{Row, SqliteConnection};
 use super::{ReadError, Reader};
 
 /// One firing alert as a series.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct FiringRow {
+    pub id: String,
     pub rule: String,
     pub severity: String,
     pub unit: String,
+    pub region: String,
     pub site: String,
     pub maintainer: String,
+    /// Milliseconds.
+    pub starts_at: i64,
+}
+
+/// One region's units.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct RegionRow {
+    pub region: String,
+    /// Heard lately.
+    pub online: i64,
+    /// Told their state before, and were not heard lately.
+    pub silent: i64,
+    /// Never told their state.
+    pub unmonitored: i64,
+    pub over_age: i64,
+    pub overdue: i64,
 }
 
 /// How many transitions are to be routed and messages to be sent, the oldest of them, and how many were given up.
@@ -26,8 +44,7 @@ pub type Tally = (String, String, String, String, String, i64);
 pub struct Gauges {
     /// (region, kind, units)
     pub units: Vec<(String, String, i64)>,
-    /// (region, heard lately, over age, maintenance overdue)
-    pub regions: Vec<(String, i64, i64, i64)>,
+    pub regions: Vec<RegionRow>,
     /// (rule, severity, state, region, publisher, alerts)
     pub alerts: Vec<Tally>,
     /// (rule, publisher, answer, alerts)
@@ -40,6 +57,9 @@ pub struct Gauges {
     /// Milliseconds; `None` when nothing waits.
     pub outbox_oldest: Option<i64>,
     pub dead_letters: i64,
+    pub ledger_entries: i64,
+    /// When the newest checkpoint was signed, in milliseconds; `None` if none was.
+    pub ledger_checkpoint: Option<i64>,
     pub database_bytes: i64,
     pub wal_bytes: i64,
 }
@@ -58,8 +78,10 @@ impl Reader {
                 .await?;
         // A unit without any visit is not overdue: no data is not a finding (P6), and the registry tells no first date.
         let regions = sqlx::query_as(
-            "select u.region, coalesce(sum(l.heard_at >= $1), 0), coalesce(sum(u.in_service_since <= $2), 0), \
-             coalesce(sum((select max(v.started_at) from visit v where v.unit = u.id) + u.maintenance_interval_days * 86400000 < $3), 0) \
+            "select u.region, coalesce(sum(l.heard_at >= $1), 0) as online, \
+             coalesce(sum(l.state_at is not null and l.heard_at < $1), 0) as silent, \
+             sum(l.state_at is null) as unmonitored, coalesce(sum(u.in_service_since <= $2), 0) as over_age, \
+             coalesce(sum((select max(v.started_at) from visit v where v.unit = u.id) + u.maintenance_interval_days * 86400000 < $3), 0) as overdue \
              from unit u left join unit_live l on l.unit = u.id group by u.region order by u.region",
         )
         .bind(heard_since)
@@ -68,8 +90,9 @@ impl Reader {
         .fetch_all(&mut *tx)
         .await?;
         let alerts = tally(tx).await?;
-        let firing_rows = sqlx::query(
-            "select a.rule, a.severity, a.unit, coalesce(u.site, ''), coalesce(u.maintainer, '') \
+        let firing = sqlx::query_as(
+            "select a.id, a.rule, a.severity, a.unit, coalesce(u.region, '') as region, coalesce(u.site, '') as site, \
+             coalesce(u.maintainer, '') as maintainer, a.starts_at \
              from alert a left join unit u on u.id = a.unit where a.state = 'firing' \
              order by case a.severity when 'critical' then 0 when 'warning' then 1 else 2 end, a.id limit $1",
         )
@@ -84,16 +107,21 @@ impl Reader {
         .await?;
         let answered = super::answers::tally(tx).await?;
         let outbox = sqlx::query(WAITING).fetch_one(&mut *tx).await?;
+        let ledger = "select (select coalesce(max(idx) + 1, 0) from ledger_entry), \
+             (select at from ledger_checkpoint order by size desc limit 1)";
+        let (ledger_entries, ledger_checkpoint) = sqlx::query_as(ledger).fetch_one(&mut *tx).await?;
         Ok(Gauges {
             units,
             regions,
             alerts,
             answered,
-            firing: firing_rows.iter().map(firing_row).collect(),
+            firing,
             hazards,
             outbox_entries: outbox.get(0),
             outbox_oldest: outbox.get(1),
             dead_letters: outbox.get(2),
+            ledger_entries,
+            ledger_checkpoint,
             database_bytes: bytes_of(&self.path),
             wal_bytes: bytes_of(&self.path.with_file_name(log_name(&self.path))),
         })
@@ -107,10 +135,6 @@ async fn tally(tx: &mut SqliteConnection) -> Result<Vec<Tally>, ReadError> {
          group by rule, severity, state, unit) a \
          left join unit u on u.id = a.unit group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5";
     Ok(sqlx::query_as(count).fetch_all(tx).await?)
-}
-
-fn firing_row(row: &sqlx::sqlite::SqliteRow) -> FiringRow {
-    FiringRow { rule: row.get(0), severity: row.get(1), unit: row.get(2), site: row.get(3), maintainer: row.get(4) }
 }
 
 fn log_name(path: &std::path::Path) -> std::ffi::OsString {

@@ -28,6 +28,8 @@ pub mod bundles;
 
 pub mod notify;
 
+pub mod recent;
+
 pub mod timeline;
 
 pub mod quarantine;

@@ -13,7 +13,8 @@ use liftwatch::clock::VirtualClock;
 use liftwatch::domain::notice::AnswerKind;
 use liftwatch::domain::time::Timestamp;
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{Answering, FIRING_SERIES, Http};
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Showing};
+use liftwatch::http::recent::Kept;
 use liftwatch::http::serve;
 use liftwatch::http::vitals::Vitals;
 use liftwatch::metrics::Metrics;
@@ -85,6 +86,8 @@ async fn open(world: World, ack_timeout: Option<i64>) -> Open {
         firing_series: FIRING_SERIES,
         ledger_key: None,
         answering: Answering { ack_timeout, links: Some(key()) },
+        showing: Showing::default(),
+        recent: Kept::default(),
     };
     let world = Arc::new(Mutex::new(world));
     let acting = Arc::clone(&world);
