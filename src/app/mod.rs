@@ -24,7 +24,7 @@ use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
-use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http, Showing};
+use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http, Maintenance, Showing};
 use crate::http::recent::Kept;
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
@@ -202,6 +202,10 @@ fn door(
             home: telling::home(settings, address),
         },
         recent: Kept::default(),
+        maintenance: Maintenance {
+            checklists: settings.checklists.clone(),
+            public_url: settings.notify.notify.public_url.clone(),
+        },
     }
 }
 

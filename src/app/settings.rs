@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use crate::checklists::{self, Checklists};
 use crate::config::sections::{self, Region};
 use crate::config::{ConfigError, Document};
 use crate::decode::Decoder;
@@ -31,6 +32,7 @@ pub struct Settings {
     pub ledger: signer::Settings,
     /// SHA-256 of the file, in hex: the ledger says by which configuration the city was watched.
     pub digest: String,
+    pub checklists: Checklists,
 }
 
 impl Settings {
@@ -60,6 +62,7 @@ impl Settings {
         }
         let notify = notify::settings::Settings::read(document);
         let ledger = signing(document);
+        let checklists = checklists(document);
         let names = regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect();
         let sessions: Vec<SessionSettings> = regions.into_iter().map(session).collect();
         // A region that could not be read has no place here, so the places of the others are known only without one.
@@ -82,6 +85,7 @@ impl Settings {
             notify,
             ledger,
             digest: sha256_hex(document.text().as_bytes()),
+            checklists,
         }
     }
 }
@@ -98,6 +102,16 @@ fn signing(document: &mut Document) -> signer::Settings {
         document.refuse("ledger.every_seconds", "must be at least 1; 60 is usual");
     }
     settings
+}
+
+/// The built-in lists stand in where an operator's are wrong; what is wrong is told with their own file and line.
+fn checklists(document: &mut Document) -> Checklists {
+    let settings: checklists::Settings = document.section("maintenance");
+    let folder = settings.checklists.map(|folder| document.resolve(&folder));
+    Checklists::load(folder.as_deref()).unwrap_or_else(|error| {
+        document.refuse("maintenance.checklists", error.to_string());
+        Checklists::default()
+    })
 }
 
 fn session(region: Region) -> SessionSettings {

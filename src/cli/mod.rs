@@ -10,6 +10,8 @@ pub mod routes;
 
 pub mod decode;
 
+pub mod qr;
+
 pub mod wing;
 
 pub mod backup;
@@ -88,6 +90,8 @@ enum Command {
     Ledger(ledger::Ledger),
     /// Checks a package of the ledger, or a whole database file
     Verify(ledger::VerifyArgs),
+    /// Writes the QR code of a unit's page as SVG
+    Qr(qr::QrArgs),
     /// Publishes a simulated city to a broker
     Simulate(wing::SimulateArgs),
     /// Publishes a status log to a broker as canonical events
@@ -158,6 +162,7 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Decode(args) => Ok(decode::run(&args)?),
         Command::Ledger(command) => Ok(ledger::run(command).await?),
         Command::Verify(args) => Ok(ledger::verify(&args).await?),
+        Command::Qr(args) => Ok(qr::run(&args)?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),
         Command::Manual(args) => Ok(manual::run(&args, Cli::command())?),

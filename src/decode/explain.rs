@@ -7,6 +7,7 @@ use crate::decode::{BUILT_IN, Decoder, topic};
 use crate::domain::event::{Direction, Door, Event, Mode, State};
 use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardReport;
+use crate::domain::id::PublisherId;
 use crate::domain::id::RegionCode;
 use crate::domain::visit::Visit;
 
@@ -128,7 +129,9 @@ fn event(event: &Event) -> Value {
     })
 }
 
+/// The people whom a visit names are shown by their roles alone.
 fn visit(visit: &Visit) -> Value {
+    let roles: Vec<&str> = visit.people.iter().map(|person| person.role.as_str()).collect();
     json!({
         "ts": visit.ts.to_string(),
         "record_id": visit.record_id,
@@ -137,6 +140,8 @@ fn visit(visit: &Visit) -> Value {
         "ended_at": visit.ended_at.map(|end| end.to_string()),
         "workers": visit.workers,
         "supersedes": visit.supersedes,
+        "supersedes_publisher": visit.supersedes_publisher.as_ref().map(PublisherId::as_str),
+        "people": if visit.people.is_empty() { None } else { Some(roles) },
         "body": visit.body,
     })
 }

@@ -66,7 +66,7 @@ async fn vitals(http: &Http) -> Vitals {
 
 async fn read(http: &Http, now: Timestamp) -> Result<(CitySnapshot, Option<Recent>), ReadError> {
     let since = now - http.heard_within;
-    let gauges = http.reader.gauges(now.0, since.0, &http.calendar.over_age_since(now), http.firing_series).await?;
+    let gauges = http.reader.gauges(since.0, &http.calendar.over_age_since(now), http.firing_series).await?;
     let firing = gauges.firing.iter().map(|row| (row.severity.as_str(), row.unit.as_str()));
     let units = http.reader.exceptional(&recent::exceptional(firing, EXCEPTIONAL)).await?;
     let figured = http.recent.figures(&http.reader, now, http.showing.merge_gap).await;

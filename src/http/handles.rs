@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::calendar::Calendar;
 use super::recent::Kept;
 use super::vitals::Vitals;
+use crate::checklists::Checklists;
 use crate::clock::Clock;
 use crate::ledger::checkpoint::PublicKey;
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ pub struct Http {
     pub showing: Showing,
     /// The figures of the last 30 days that the latest scrapes had.
     pub recent: Kept,
+    pub maintenance: Maintenance,
 }
 
 /// What /metrics needs to know beside what the database holds.
@@ -44,6 +46,14 @@ pub struct Showing {
     pub towns: Option<Vec<String>>,
     /// Where people reach the pages, without a slash at its end, so that dashboards can link to them.
     pub home: String,
+}
+
+/// What recording a visit needs.
+#[derive(Debug, Clone, Default)]
+pub struct Maintenance {
+    pub checklists: Checklists,
+    /// Under which address people reach these pages, without a slash at its end; what QR codes say.
+    pub public_url: Option<String>,
 }
 
 /// How people's answers are taken.

@@ -28,6 +28,8 @@ pub mod tiles;
 
 pub mod calendar;
 
+pub mod qr;
+
 pub mod phrases;
 
 pub mod pages;

@@ -115,6 +115,28 @@ pub fn expected(case: Case<'_>) -> Expected {
             "Look at the network and the broker; until then only people on site can see",
             None,
         ),
+        _ => of_records(case),
+    }
+}
+
+fn of_records(case: Case<'_>) -> Expected {
+    match case.rule {
+        "maintenance_overdue" => {
+            Expected::new("立即维保并上传记录", "Do the visit that is due, and send its record", Some(case.starts_at))
+        }
+        "visit_without_trace" => Expected::new(
+            "核实维保是否实施，并说明为何无检修信号",
+            "Find out whether the visit took place, and say why the unit told nothing of it",
+            None,
+        ),
+        "worker_in_two_places" => Expected::new(
+            "核实谁在哪里作业；记录有误须以更正记录更正",
+            "Find out who worked where; a wrong record is put right by a correction",
+            None,
+        ),
+        "visit_too_short" => {
+            Expected::new("核实维保项目是否逐项完成", "Find out whether every item of the list was done", None)
+        }
         _ => Expected::new("查看并答复", "Look at it and answer", None),
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::event::{Event, EventType, Origin};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
+use crate::domain::visit::Visit;
 use crate::ledger::checkpoint::Head;
 use crate::store::deliveries::{Claimed, Reported, Room};
 use crate::store::error::StoreError;
@@ -14,6 +15,7 @@ use crate::store::notify::Plan;
 use super::Pipeline;
 use super::answers::{Answer, Answered, Received, Silence, Silenced};
 use super::message::Outcome;
+use super::recording::{Confirmed, Recorded};
 use super::staging::Staging;
 
 /// The beginning of time, for facts that change a unit's whole past.
@@ -46,6 +48,10 @@ pub enum Action {
     RecordExport { unit: UnitId, from: u64, to: u64, by: String },
     /// A checkpoint of the ledger was signed.
     KeepCheckpoint { size: u64, note: String },
+    /// A maintenance visit took place; `payload` is what was sent.
+    RecordVisit { unit: UnitId, visit: Box<Visit>, payload: Vec<u8> },
+    /// The owner says that a visit took place.
+    ConfirmVisit { visit: String, by: String, note: String },
 }
 
 /// What came of it.
@@ -73,6 +79,8 @@ pub enum Done {
     /// The ledger as it is now.
     Closed(Head),
     Kept,
+    Recorded(Recorded),
+    Confirmed(Confirmed),
 }
 
 /// How an import changed the registry.
@@ -119,6 +127,13 @@ impl Pipeline {
             Action::CloseStretch => self.close_stretch(now).await,
             Action::RecordExport { unit, from, to, by } => self.record_export(unit, (*from, *to), by, now).await,
             Action::KeepCheckpoint { size, note } => self.keep_checkpoint(*size, note, now).await,
+            Action::RecordVisit { unit, visit, payload } => {
+                let (recorded, outcome) = self.record_visit(unit, visit, payload, now).await?;
+                Ok((Done::Recorded(recorded), outcome))
+            }
+            Action::ConfirmVisit { visit, by, note } => {
+                Ok((Done::Confirmed(self.confirm_visit(visit, by, note, now).await?), Outcome::default()))
+            }
         }
     }
 

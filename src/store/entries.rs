@@ -35,6 +35,9 @@ pub struct VisitRow<'a> {
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub supersedes: Option<&'a str>,
+    pub supersedes_publisher: Option<&'a str>,
+    /// Region, site, owner and maintainer of the unit as the registry had them.
+    pub stood: [&'a str; 4],
     pub ts: Timestamp,
     pub received_at: Timestamp,
     /// The record as JSON text.
@@ -57,11 +60,39 @@ pub fn visit(row: &VisitRow<'_>) -> Entry {
             "started_at": row.started_at.to_string(),
             "ended_at": row.ended_at.map(|at| at.to_string()),
             "supersedes": row.supersedes,
+            "supersedes_publisher": row.supersedes_publisher,
+            "unit": { "region": row.stood[0], "site": row.stood[1], "owner": row.stood[2], "maintainer": row.stood[3] },
             "ts": row.ts.to_string(),
             "received_at": row.received_at.to_string(),
             "record": parsed(row.body),
             "record_sha256": sha256_hex(row.body.as_bytes()),
         }),
+        personal: Vec::new(),
+    }
+}
+
+/// The owner's word that a visit took place; `body` is JSON text with a commitment for who gave it.
+#[must_use]
+pub fn confirmation(visit: &str, unit: &UnitId, at: Timestamp, body: &str) -> Entry {
+    Entry {
+        kind: EntryKind::Confirmation,
+        at,
+        reference: visit.to_owned(),
+        unit: Some(unit.clone()),
+        body: json!({ "confirmation": parsed(body) }),
+        personal: Vec::new(),
+    }
+}
+
+/// A person was erased from a visit. No row but the entry itself.
+#[must_use]
+pub fn erasure(visit: &str, unit: &UnitId, role: &str, at: Timestamp) -> Entry {
+    Entry {
+        kind: EntryKind::Erasure,
+        at,
+        reference: visit.to_owned(),
+        unit: Some(unit.clone()),
+        body: json!({ "role": role }),
         personal: Vec::new(),
     }
 }

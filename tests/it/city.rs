@@ -6,7 +6,7 @@ use std::time::Duration;
 use liftwatch::clock::VirtualClock;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Showing};
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Maintenance, Showing};
 use liftwatch::http::recent::Kept;
 use liftwatch::http::serve;
 use liftwatch::http::vitals::{Link, Storage, Vitals};
@@ -110,6 +110,7 @@ pub async fn city(port: u16) -> City {
         answering: Answering { ack_timeout: Some(8 * HOUR), links: Some(key()) },
         showing: Showing { merge_gap: 3_600_000, towns: None, home: "https://lifts.example".to_owned() },
         recent: Kept::default(),
+        maintenance: Maintenance::default(),
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -179,7 +180,7 @@ async fn events(pool: &SqlitePool) {
         )).await;
     }
     run(pool, format!(
-        "insert into visit values ('v-0001', 'jj-0003', 'maker-a', 'r-1', 'FM', {s}, {s} + 3600000, null, '{{\"record_id\":\"r-1\",\"workers\":[\"w-17\",\"w-22\"]}}', {s}, {s})",
+        "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, ts, received_at) values ('v-0001', 'jj-0003', 'maker-a', 'r-1', 'FM', {s}, {s} + 3600000, null, '{{\"record_id\":\"r-1\",\"workers\":[\"w-17\",\"w-22\"]}}', {s}, {s})",
         s = NOW.0 - 3 * DAY)).await;
     run(pool, format!("insert into gap values (1, 'jj-0004', 'b1', 17, 19, {}, null)", NOW.0 - HOUR)).await;
     run(pool, format!("insert into hazard values ('h-1', 'jj-0002', 'inspector-x', 'rep-1', 'inspection_body', 'GB45067-4.6-b', 1, 'received', '{{}}', {n}, {n})", n = NOW.0)).await;

@@ -59,6 +59,8 @@ mod browser;
 
 mod answers;
 
+mod visits;
+
 mod metrics;
 
 mod prometheus_rules;

@@ -20,6 +20,10 @@ pub mod silences;
 
 pub mod areas;
 
+pub mod recording;
+
+pub mod overdue;
+
 pub mod events;
 
 pub mod units;
@@ -49,6 +53,9 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(areas::routes())
         .merge(events::routes())
         .merge(units::routes())
+        .merge(visits::routes())
+        .merge(recording::routes())
+        .merge(overdue::routes())
         .merge(quarantine::routes())
         .merge(gaps::routes())
         .merge(ledger::routes())

@@ -1,4 +1,4 @@
-//! Pages for people, made on the server, without scripts, in Chinese and English. One file per page, its markup in templates/.
+//! Pages for people, made on the server, in Chinese and English. One file per page, its markup in templates/.
 
 pub mod frame;
 
@@ -19,6 +19,10 @@ pub mod areas;
 pub mod received;
 
 pub mod units;
+
+pub mod visits;
+
+pub mod visit_form;
 
 pub mod quarantine;
 
@@ -53,6 +57,8 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(areas::routes())
         .merge(received::routes())
         .merge(units::routes())
+        .merge(visits::routes())
+        .merge(visit_form::routes())
         .merge(quarantine::routes())
         .merge(ledger::routes())
         .route("/style.css", get(style))
@@ -79,6 +85,7 @@ pub async fn dress(request: Request, next: Next) -> Response {
         || path.starts_with("/ledger/")
         || path == "/metrics"
         || path == "/style.css"
+        || path == "/visit.js"
     {
         return next.run(request).await;
     }

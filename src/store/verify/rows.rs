@@ -9,9 +9,10 @@ use crate::ledger::commitment::Salt;
 use crate::ledger::leaf::{self, canonical, sha256_hex};
 use crate::store::alerts::alert;
 use crate::store::answers::answer_row;
-use crate::store::entries::{self, Entry, HazardRow, VisitRow};
+use crate::store::entries::{self, Entry, HazardRow};
 use crate::store::error::StoreError;
 use crate::store::registry::unit;
+use crate::store::visits::visit_entry;
 use crate::store::words::{flag, word};
 
 use super::report::Report;
@@ -31,15 +32,25 @@ struct Kind {
     orphans: &'static str,
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind {
         name: "visit",
         rows: "select r.*, r.id as place, e.leaf from visit r \
              left join ledger_entry e on e.kind = 'visit' and e.ref = r.id \
              where r.id > $1 order by r.id limit $2",
-        entry: visit,
+        entry: visit_entry,
         orphans: "select idx from ledger_entry e where kind = 'visit' \
              and not exists (select 1 from visit r where r.id = e.ref)",
+    },
+    Kind {
+        name: "confirmation of visit",
+        rows: "select r.visit, r.at, r.body, r.visit as place, v.unit, e.leaf from visit_confirmation r \
+             left join visit v on v.id = r.visit \
+             left join ledger_entry e on e.kind = 'confirmation' and e.ref = r.visit \
+             where r.visit > $1 order by r.visit limit $2",
+        entry: confirmation,
+        orphans: "select idx from ledger_entry e where kind = 'confirmation' \
+             and not exists (select 1 from visit_confirmation r where r.visit = e.ref)",
     },
     Kind {
         name: "hazard",
@@ -153,12 +164,11 @@ async fn hold(
     };
     let mut expected = entry.body;
     for (member, value) in &entry.personal {
-        let recorded = recorded.body.as_ref().and_then(|body| body.get(*member)).cloned().unwrap_or(Value::Null);
         match salt(reader, &entry.kind.to_string(), &entry.reference, member).await? {
             Some(salt) => expected[*member] = Value::String(salt.commit(value)),
             None => {
-                report.erased += 1;
-                expected[*member] = recorded;
+                report.find(format!("{name}: the salt of its {member} is gone"));
+                return Ok(());
             }
         }
     }
@@ -240,20 +250,9 @@ fn at(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp(row.try_get(column)?))
 }
 
-fn visit(row: &SqliteRow) -> Result<Entry, StoreError> {
-    Ok(entries::visit(&VisitRow {
-        id: row.try_get("id")?,
-        unit: word("visit", row.try_get("unit")?)?,
-        publisher: row.try_get("publisher")?,
-        record_id: row.try_get("record_id")?,
-        kind: row.try_get("kind")?,
-        started_at: at(row, "started_at")?,
-        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp),
-        supersedes: row.try_get("supersedes")?,
-        ts: at(row, "ts")?,
-        received_at: at(row, "received_at")?,
-        body: row.try_get("body")?,
-    }))
+fn confirmation(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let unit = word("visit_confirmation", row.try_get("unit")?)?;
+    Ok(entries::confirmation(row.try_get("visit")?, &unit, at(row, "at")?, row.try_get("body")?))
 }
 
 fn hazard(row: &SqliteRow) -> Result<Entry, StoreError> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use liftwatch::domain::fault::FaultCode;
 use liftwatch::domain::notice::AnswerKind;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE};
-use liftwatch::domain::visit::{Visit, VisitKind};
+use liftwatch::domain::visit::{Person, Visit, VisitKind};
 use liftwatch::ledger::checkpoint::{PublicKey, generate};
 use liftwatch::pipeline::action::{Action, Done};
 use liftwatch::pipeline::answers::{Answer, Silence, Silenced};
@@ -58,10 +58,15 @@ impl Chronicle {
         let name = UNITS[number as usize % UNITS.len()];
         let world = &mut self.world;
         let record = visit(&format!("r-{number}"), VisitKind::Hm, at(number, 8, 0, 0), at(number, 8, 40, 0));
+        let recorder = Person { role: "recorder".to_owned(), name: Some(format!("name {number}")), phone: None };
+        let record = Visit { people: vec![recorder], ..record };
         let other = Visit { supersedes: Some(format!("r-{}", number - 1)), ..record.clone() };
         world.now = at(number, 9, 0, 0);
         let told = if number % 5 == 3 { other } else { record };
         world.arrive(vec![visit_message(name, told)]).await;
+        let visit = self.world.text("select id from visit order by received_at desc").await;
+        self.act(Action::ConfirmVisit { visit, by: format!("owner {number}"), note: "seen".to_owned() }).await;
+        let world = &mut self.world;
         world.now = at(number, 10, 0, 0);
         world
             .arrive(vec![

@@ -14,8 +14,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use super::chronicle::Chronicle;
 
 /// Tables whose rows the ledger records, or is made of.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "visit",
+    "visit_worker",
+    "visit_person",
+    "visit_confirmation",
     "hazard",
     "alert",
     "alert_transition",
@@ -158,7 +161,12 @@ async fn a_history_that_is_written_anew_is_found_by_an_outside_checkpoint_and_by
     for table in ["ledger_entry", "ledger_tile", "ledger_head", "ledger_checkpoint"] {
         run(&mut open, format!("delete from {table}")).await;
     }
-    sqlx::query("delete from visit where id = $1").bind(&victim).execute(&mut open).await.unwrap();
+    for (table, key) in
+        [("visit", "id"), ("visit_worker", "visit"), ("visit_person", "visit"), ("visit_confirmation", "visit")]
+    {
+        let delete = format!("delete from {table} where {key} = $1");
+        sqlx::query(AssertSqlSafe(delete)).bind(&victim).execute(&mut open).await.unwrap();
+    }
     for (index, (kind, reference, unit, number, bytes)) in written.into_iter().enumerate() {
         let insert = "insert into ledger_entry (idx, kind, ref, unit, number, leaf) values ($1, $2, $3, $4, $5, $6)";
         let insert =
