@@ -317,7 +317,7 @@ fn unit_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
     ));
     gauges.push(by_region(
         "maintenance_overdue_units",
-        "Units whose last recorded visit is longer ago than their interval; a unit without any visit is not counted.",
+        "Units of which maintenance_overdue fires; a unit without any visit is not one of them.",
         &city.maintenance_overdue,
     ));
     gauges

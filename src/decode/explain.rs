@@ -8,6 +8,7 @@ use crate::domain::event::{Direction, Door, Event, Mode, State};
 use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardReport;
 use crate::domain::id::RegionCode;
+use crate::domain::id::PublisherId;
 use crate::domain::visit::Visit;
 
 /// Decodes one message and writes its facts as indented JSON. `mapping` of `None` takes whichever mapping fits.
@@ -137,6 +138,8 @@ fn visit(visit: &Visit) -> Value {
         "ended_at": visit.ended_at.map(|end| end.to_string()),
         "workers": visit.workers,
         "supersedes": visit.supersedes,
+        "supersedes_publisher": visit.supersedes_publisher.as_ref().map(PublisherId::as_str),
+        "people": visit.people.iter().map(|person| &person.role).collect::<Vec<_>>(),
         "body": visit.body,
     })
 }

@@ -66,6 +66,19 @@ pub fn except(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Option<String>
     Ok(Some(out))
 }
 
+/// A canonical object with one more field, whose value is `value`'s canonical JSON; the field was not there before.
+///
+/// # Errors
+/// [`Reason::BadJson`], if one of the texts is not JSON.
+pub fn with(text: &str, name: &str, value: &str) -> Result<String, Rejection> {
+    let mut fields: BTreeMap<String, &RawValue> =
+        serde_json::from_str(text).map_err(|error| refusal(text, &error, None))?;
+    fields.insert(name.to_owned(), serde_json::from_str(value).map_err(|error| refusal(value, &error, None))?);
+    let mut out = String::new();
+    write_object(&fields, &mut out).map_err(|error| refusal(text, &error, None))?;
+    Ok(out)
+}
+
 /// The whole payload with sorted keys and no spaces: what "the same content" is judged by.
 /// Numbers keep the digits that they came with, so a 20-digit code given as a number survives.
 ///

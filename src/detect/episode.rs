@@ -53,7 +53,7 @@ pub fn reconcile(
     recorded.sort_by_key(|alert| alert.span.start);
     let (settled, open): (Vec<Alert>, Vec<Alert>) =
         recorded.into_iter().partition(|alert| alert.span.start < moment.from);
-    let mut targets = targets(settled, computed, moment.from);
+    let mut targets = targets(settled, computed, moment.from, rule.gathers());
     let withdrawn = pair(&mut targets, open, moment.horizon);
 
     let mut verdict = Verdict::default();
@@ -90,7 +90,7 @@ struct Target {
 }
 
 /// Cuts what is recorded at `from`, continues it with what is computed from `from` on.
-fn targets(settled: Vec<Alert>, computed: Vec<Span>, from: Timestamp) -> Vec<Target> {
+fn targets(settled: Vec<Alert>, computed: Vec<Span>, from: Timestamp, gathers: bool) -> Vec<Target> {
     let mut targets: Vec<Target> =
         settled.into_iter().map(|alert| Target { span: cut_after(&alert.span, from), recorded: Some(alert) }).collect();
     for span in computed {
@@ -103,6 +103,10 @@ fn targets(settled: Vec<Alert>, computed: Vec<Span>, from: Timestamp) -> Vec<Tar
                 last.span.end = span.end;
                 for step in span.steps {
                     push_step(&mut last.span.steps, step);
+                }
+                if gathers {
+                    let known = last.span.evidence.clone();
+                    last.span.evidence.extend(span.evidence.into_iter().filter(|id| !known.contains(id)));
                 }
             }
             None => targets.push(Target { span, recorded: None }),

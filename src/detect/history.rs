@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use crate::domain::event::{EventType, Mode, StoredEvent};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::gap::Gap;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::unit::Unit;
-use crate::domain::visit::StoredVisit;
+use crate::domain::visit::{Elsewhere, Silence, StoredVisit};
 
 /// One unit, as a rule sees it.
 pub struct History<'a> {
     pub unit: &'a Unit,
     pub past: &'a Past,
     pub gaps: &'a [Gap],
+    /// Other visits of those who worked here, at other sites at the same time.
+    pub elsewhere: &'a [Elsewhere],
+    /// When nothing was heard of the unit, as far as it is recorded.
+    pub silences: &'a [Silence],
     /// When the unit was last heard, if it is silent now.
     pub silent_since: Option<Timestamp>,
 }
@@ -26,8 +30,10 @@ pub struct Past {
     pub events: Vec<StoredEvent>,
     /// For each event, whether it falls in inspection or fire mode, under power loss, or inside a visit.
     pub excluded: Vec<bool>,
-    /// Visits that no later record supersedes, ascending by start.
+    /// Visits that no later record corrects, ascending by start; of those before the bound, the latest that rules need.
     pub visits: Vec<StoredVisit>,
+    /// For each visit, whether the unit told an event in its time or within [`NEAR_VISIT`] of it.
+    pub traces: Vec<bool>,
     /// Counted faults merged over flapping, ascending by time.
     pub incidents: Vec<Incident>,
     /// Counted entrapments, ascending by time.
@@ -51,6 +57,10 @@ struct Circumstances {
 
 /// What tells two faults of a unit apart.
 type FaultKey = (FaultCode, Option<String>);
+
+/// How long before and after a visit's claimed time an event may be of that visit, in milliseconds. Ours: people write
+/// down round times.
+pub const NEAR_VISIT: i64 = 30 * MINUTE;
 
 /// The order of events.
 type Place = (Timestamp, u8, String);
@@ -139,6 +149,7 @@ impl Past {
         let mut past = Self {
             events: Vec::new(),
             excluded: Vec::new(),
+            traces: vec![false; visits.len()],
             visits,
             incidents: Vec::new(),
             entrapments: Vec::new(),
@@ -184,6 +195,9 @@ impl Past {
             EventType::MainsOff => self.circumstances.mains_off = true,
             EventType::MainsOn => self.circumstances.mains_off = false,
             _ => {}
+        }
+        for (visit, trace) in self.visits.iter().zip(&mut self.traces) {
+            *trace = *trace || visit.is_near(event.at, NEAR_VISIT);
         }
         let Circumstances { in_mode, mains_off, .. } = self.circumstances;
         let excluded = in_mode || mains_off || self.visits.iter().any(|visit| visit.covers(event.at));

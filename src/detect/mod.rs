@@ -26,6 +26,14 @@ pub mod silent_unit;
 
 pub mod evidence_gap;
 
+pub mod maintenance_overdue;
+
+pub mod visit_without_trace;
+
+pub mod worker_in_two_places;
+
+pub mod visit_too_short;
+
 pub mod area_power;
 
 pub mod blind_region;
@@ -50,6 +58,10 @@ pub struct Settings {
     pub over_age: over_age::Settings,
     pub silent_unit: silent_unit::Settings,
     pub evidence_gap: evidence_gap::Settings,
+    pub maintenance_overdue: maintenance_overdue::Settings,
+    pub visit_without_trace: visit_without_trace::Settings,
+    pub worker_in_two_places: worker_in_two_places::Settings,
+    pub visit_too_short: visit_too_short::Settings,
     pub area_power: area_power::Settings,
     pub blind_region: blind_region::Settings,
 }
@@ -68,6 +80,10 @@ impl Settings {
             ("over_age", self.over_age.problems()),
             ("silent_unit", self.silent_unit.problems()),
             ("evidence_gap", self.evidence_gap.problems()),
+            ("maintenance_overdue", self.maintenance_overdue.problems()),
+            ("visit_without_trace", self.visit_without_trace.problems()),
+            ("worker_in_two_places", self.worker_in_two_places.problems()),
+            ("visit_too_short", self.visit_too_short.problems()),
             ("area_power", self.area_power.problems()),
             ("blind_region", self.blind_region.problems()),
         ];
@@ -120,6 +136,10 @@ impl Rules {
             Box::new(over_age::OverAge::new(settings.over_age.clone(), zone.clone())),
             Box::new(silent_unit::SilentUnit(settings.silent_unit.clone())),
             Box::new(evidence_gap::EvidenceGap(settings.evidence_gap.clone())),
+            Box::new(maintenance_overdue::MaintenanceOverdue(settings.maintenance_overdue.clone())),
+            Box::new(visit_without_trace::VisitWithoutTrace(settings.visit_without_trace.clone())),
+            Box::new(worker_in_two_places::WorkerInTwoPlaces(settings.worker_in_two_places.clone())),
+            Box::new(visit_too_short::VisitTooShort(settings.visit_too_short.clone())),
         ];
         Self { rules, merge_gap: settings.incident.merge_gap() }
     }

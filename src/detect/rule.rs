@@ -37,6 +37,11 @@ pub trait Rule: Send + Sync {
         false
     }
 
+    /// Whether evidence gathers while the condition holds. Else it is what made the condition begin.
+    fn gathers(&self) -> bool {
+        false
+    }
+
     /// The severity of a level; levels count from 1.
     fn severity(&self, level: u8) -> Severity;
 

@@ -79,3 +79,36 @@ pub fn union(mut spans: Vec<Span>) -> Vec<Span> {
     }
     merged
 }
+
+/// Something that was found at a moment, and stands from then on for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub at: Timestamp,
+    pub evidence: Vec<String>,
+    pub summary: Summary,
+}
+
+/// Spans of `hold` milliseconds from each finding on. Those that meet are one, with the evidence of all of them and a level
+/// for each; the summary is the first's.
+#[must_use]
+pub fn held(mut findings: Vec<Finding>, hold: i64) -> Vec<Span> {
+    findings.sort_by(|a, b| (a.at, &a.evidence).cmp(&(b.at, &b.evidence)));
+    let mut spans: Vec<Span> = Vec::new();
+    for Finding { at, evidence, summary } in findings {
+        let end = Some(at + hold);
+        match spans.last_mut() {
+            Some(last) if last.end.is_some_and(|end| at <= end) => {
+                last.end = end;
+                let level = last.steps.last().map_or(1, |step| step.level.saturating_add(1));
+                match last.steps.last_mut().filter(|step| step.at == at) {
+                    Some(step) => step.level = level,
+                    None => last.steps.push(Step { at, level }),
+                }
+                let new: Vec<String> = evidence.into_iter().filter(|id| !last.evidence.contains(id)).collect();
+                last.evidence.extend(new);
+            }
+            _ => spans.push(Span { start: at, end, steps: vec![Step { at, level: 1 }], evidence, summary }),
+        }
+    }
+    spans
+}

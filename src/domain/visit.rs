@@ -34,8 +34,37 @@ pub struct Visit {
     pub workers: Vec<String>,
     /// The record that this one corrects.
     pub supersedes: Option<String>,
-    /// The whole payload as canonical JSON text; what identity of content is judged by.
+    /// Whose record that is; `None` for the sender's own.
+    pub supersedes_publisher: Option<PublisherId>,
+    /// Names and phones, kept apart from everything else so that they can be erased.
+    pub people: Vec<Person>,
+    /// The payload as canonical JSON text without `people`; once it is kept, with a commitment for each of them.
     pub body: String,
+}
+
+/// Somebody whom a record names: personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// What the person is in this record, such as `recorder`; `[a-z_]{1,32}`.
+    pub role: String,
+    pub name: Option<String>,
+    pub phone: Option<String>,
+}
+
+/// The roles that a city demands (docs/SOURCES.md); a record may name others.
+pub const ROLES: [&str; 5] = ["responsible_person", "safety_administrator", "emergency", "job_manager", "recorder"];
+
+/// The role of whoever confirmed a visit for the owner; no record may use it.
+pub const CONFIRMER: &str = "confirmed_by";
+
+/// Who publishes what people record on a page or by the API. No message may come under this name.
+pub const PEOPLE: &str = "people";
+
+/// A person with the salt of its commitment: what is deleted when the person is erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    pub person: Person,
+    pub salt: [u8; 32],
 }
 
 /// A visit with its identity, as it is kept.
@@ -47,6 +76,38 @@ pub struct VisitRecord {
     pub publisher: PublisherId,
     pub received_at: Timestamp,
     pub visit: Visit,
+    /// Those of `visit.people`, once the record is kept.
+    pub sealed: Vec<Sealed>,
+}
+
+/// The owner's word that a visit took place. The name stands in `sealed`, its commitment in `body`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The visit's id.
+    pub visit: String,
+    pub at: Timestamp,
+    /// Canonical JSON: `by` (a commitment), `note`, `visit`.
+    pub body: String,
+    pub sealed: Sealed,
+}
+
+/// Two visits of one worker at one time at different sites.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    pub worker: String,
+    /// The unit's own visit, and the other one with its unit.
+    pub visit: String,
+    pub other: String,
+    pub other_unit: UnitId,
+    /// When both had begun.
+    pub at: Timestamp,
+}
+
+/// A stretch in which nothing was heard of a unit, `[from, to)`; `to` is `None` while it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    pub from: Timestamp,
+    pub to: Option<Timestamp>,
 }
 
 /// What rules need of a visit.
@@ -71,5 +132,12 @@ impl StoredVisit {
     pub fn covers(&self, at: Timestamp) -> bool {
         let end = self.end().unwrap_or(self.started_at + DAY);
         self.started_at <= at && at <= end
+    }
+
+    /// Whether `at` lies inside the visit's time or at most `margin` milliseconds outside it.
+    #[must_use]
+    pub fn is_near(&self, at: Timestamp, margin: i64) -> bool {
+        let end = self.end().unwrap_or(self.started_at + DAY);
+        self.started_at - margin <= at && at <= end + margin
     }
 }

@@ -21,7 +21,7 @@ pub fn routes() -> Router<Arc<Http>> {
 async fn metrics(State(http): State<Arc<Http>>) -> Response {
     let now = http.clock.now();
     let since = now - http.heard_within;
-    let gauges = http.reader.gauges(now.0, since.0, &http.calendar.over_age_since(now), http.firing_series).await;
+    let gauges = http.reader.gauges(since.0, &http.calendar.over_age_since(now), http.firing_series).await;
     let city = match gauges {
         Ok(gauges) => Some(city(gauges)),
         Err(error) => {

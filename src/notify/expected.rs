@@ -105,6 +105,22 @@ pub fn expected(case: Case<'_>) -> Expected {
             "Have the controller send the missing events again, or say why they are lost",
             None,
         ),
+        "maintenance_overdue" => {
+            Expected::new("立即维保并上传记录", "Do the visit that is due, and send its record", Some(case.starts_at))
+        }
+        "visit_without_trace" => Expected::new(
+            "核实维保是否实施，并说明为何无检修信号",
+            "Find out whether the visit took place, and say why the unit told nothing of it",
+            None,
+        ),
+        "worker_in_two_places" => Expected::new(
+            "核实谁在哪里作业；记录有误须以更正记录更正",
+            "Find out who worked where; a wrong record is put right by a correction",
+            None,
+        ),
+        "visit_too_short" => {
+            Expected::new("核实维保项目是否逐项完成", "Find out whether every item of the list was done", None)
+        }
         "area_power" => Expected::new(
             "检查是否有人被困；恢复供电后确认电梯逐台恢复运行",
             "See whether anybody is trapped; when the mains are back, see that every unit runs again",

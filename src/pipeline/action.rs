@@ -6,6 +6,7 @@ use crate::domain::event::{Event, EventType, Origin};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
+use crate::domain::visit::Visit;
 use crate::store::deliveries::{Claimed, Reported, Room};
 use crate::store::error::StoreError;
 use crate::store::notify::Plan;
@@ -13,6 +14,7 @@ use crate::store::notify::Plan;
 use super::Pipeline;
 use super::answers::{Answer, Answered, Received, Silence, Silenced};
 use super::message::Outcome;
+use super::recording::{Confirmed, Recorded};
 use super::staging::Staging;
 
 /// The beginning of time, for facts that change a unit's whole past.
@@ -39,6 +41,10 @@ pub enum Action {
     Silence(Silence),
     /// A silence ends before its time.
     EndSilence { id: String, by: String },
+    /// A maintenance visit took place; `payload` is what was sent.
+    RecordVisit { unit: UnitId, visit: Box<Visit>, payload: Vec<u8> },
+    /// The owner says that a visit took place.
+    ConfirmVisit { visit: String, by: String, note: String },
 }
 
 /// What came of it.
@@ -63,6 +69,8 @@ pub enum Done {
     Answered(Answered),
     Received(Received),
     Silenced(Silenced),
+    Recorded(Recorded),
+    Confirmed(Confirmed),
 }
 
 /// How an import changed the registry.
@@ -105,6 +113,13 @@ impl Pipeline {
             Action::Silence(silence) => Ok((Done::Silenced(self.silence(silence, now).await?), Outcome::default())),
             Action::EndSilence { id, by } => {
                 Ok((Done::Silenced(self.end_silence(id, by, now).await?), Outcome::default()))
+            }
+            Action::RecordVisit { unit, visit, payload } => {
+                let (recorded, outcome) = self.record_visit(unit, visit, payload, now).await?;
+                Ok((Done::Recorded(recorded), outcome))
+            }
+            Action::ConfirmVisit { visit, by, note } => {
+                Ok((Done::Confirmed(self.confirm_visit(visit, by, note, now).await?), Outcome::default()))
             }
         }
     }

@@ -73,7 +73,9 @@ fn time_ordered_id(at: Timestamp, hash: Sha256) -> String {
     format!("{:012x}-{}", at.0.max(0), hex(&hash.finalize()[..8]))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text

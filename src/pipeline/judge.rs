@@ -125,10 +125,11 @@ async fn load<'a>(
     let wanted: Vec<Wanted> = units.iter().map(|(unit, from)| recall::wanted(unit, *from, rules.lookback())).collect();
     let mut facts = change.histories(&wanted).await?;
     for ((unit, from), wanted) in units.into_iter().zip(wanted) {
-        let UnitFacts { events, visits, gaps, alerts } = facts.remove(unit).unwrap_or_default();
+        let UnitFacts { events, visits, gaps, elsewhere, silences, alerts } = facts.remove(unit).unwrap_or_default();
         let past = Past::new(events, visits, rules.merge_gap());
         let next_check = due.get(unit).copied();
-        let known = Remembered { past, gaps, alerts, since: wanted.since, settled: wanted.from, next_check };
+        let (since, settled) = (wanted.since, wanted.from);
+        let known = Remembered { past, gaps, elsewhere, silences, alerts, since, settled, next_check };
         subjects.push(Subject { unit, from, known });
     }
     Ok(())
@@ -151,8 +152,8 @@ fn judge_unit(
     raised: &HashSet<String>,
     staging: &mut Staging,
 ) -> Verdict {
-    let Remembered { past, gaps, .. } = known;
-    let history = History { unit, past, gaps, silent_since };
+    let Remembered { past, gaps, elsewhere, silences, .. } = known;
+    let history = History { unit, past, gaps, elsewhere, silences, silent_since };
 
     let begun = past.incidents.iter().filter(|incident| incident.at >= from && raised.contains(&incident.event));
     staging.outcome.incidents.extend(begun.filter_map(|incident| Some(incident.fault.as_ref()?.0)));

@@ -16,6 +16,12 @@ pub mod numbers;
 
 pub mod novelty;
 
+pub mod people;
+
+pub mod visits;
+
+pub mod recording;
+
 pub mod judge;
 
 pub mod answers;
@@ -216,10 +222,10 @@ impl Pipeline {
         }
         let numberings = Numberings::load(&mut change, &mut self.recall, &staging).await?;
         novelty::keep_new_events(&mut change, &mut staging, batch, &numberings).await?;
-        novelty::keep_new_visits(&mut change, &mut staging, batch).await?;
+        visits::keep_new(&mut change, &mut staging, batch).await?;
         novelty::keep_new_hazards(&mut change, &mut staging, batch).await?;
         change.insert_events(&staging.events).await?;
-        change.insert_visits(&staging.visits).await?;
+        visits::insert(&mut change, &mut staging).await?;
         change.insert_hazards(&staging.hazards).await?;
         switches::pass(Stage::AfterInsert);
         numbers::number(&mut change, &mut staging, numberings).await?;

@@ -55,47 +55,9 @@ pub async fn keep_new_events(
             staging.outcome.duplicates += 1;
         } else {
             let detail = format!("event {id} has the same identity and other content; that one was here first");
-            conflict(staging, source.and_then(|source| batch.get(source)), &record.publisher, &record.unit, detail);
+            let arrival = source.and_then(|source| batch.get(source));
+            staging.refuse_second(arrival, &record.publisher, &record.unit, Reason::Conflict, detail);
         }
-    }
-    Ok(())
-}
-
-/// Keeps the new visits; each touches its unit from its start on, and from the start of the one that it corrects.
-///
-/// # Errors
-/// Those of the store.
-pub async fn keep_new_visits(
-    change: &mut Change<'_>,
-    staging: &mut Staging,
-    batch: &[Arrival],
-) -> Result<(), StoreError> {
-    let told = std::mem::take(&mut staging.told_visits);
-    if told.is_empty() {
-        return Ok(());
-    }
-    let names = told.iter().flat_map(|told| {
-        let publisher = told.record.publisher.as_str();
-        let corrected = told.record.visit.supersedes.as_deref().map(|name| (publisher, name));
-        std::iter::once((publisher, told.record.visit.record_id.as_str())).chain(corrected)
-    });
-    let mut known = change.stored_visits(&names.collect::<Vec<_>>()).await?;
-    for Told { record, source } in told {
-        let name = (record.publisher.to_string(), record.visit.record_id.clone());
-        let (id, unit, body) = (record.id.clone(), record.unit.clone(), record.visit.body.clone());
-        let new = StoredBody { id, unit, body, at: record.visit.started_at };
-        let arrival = source.and_then(|source| batch.get(source));
-        if is_known(staging, known.get(&name), &name.1, &new, &record.publisher, arrival) {
-            continue;
-        }
-        staging.touch(&record.unit, record.visit.started_at);
-        staging.amended.insert(record.unit.clone());
-        let corrected = record.visit.supersedes.clone().map(|corrected| (name.0.clone(), corrected));
-        if let Some(corrected) = corrected.and_then(|name| known.get(&name)) {
-            staging.touch(&record.unit, corrected.at);
-        }
-        known.insert(name, new);
-        staging.visits.push(record);
     }
     Ok(())
 }
@@ -117,8 +79,7 @@ pub async fn keep_new_hazards(
     let mut known = change.stored_hazards(&names.collect::<Vec<_>>()).await?;
     for Told { record, source } in told {
         let name = (record.publisher.to_string(), record.report.report_id.clone());
-        let (id, unit, body) = (record.id.clone(), record.unit.clone(), record.report.body.clone());
-        let new = StoredBody { id, unit, body, at: record.report.ts };
+        let new = StoredBody { id: record.id.clone(), unit: record.unit.clone(), body: record.report.body.clone() };
         let arrival = source.and_then(|source| batch.get(source));
         if !is_known(staging, known.get(&name), &name.1, &new, &record.publisher, arrival) {
             known.insert(name, new);
@@ -168,16 +129,7 @@ fn is_known(
         staging.outcome.duplicates += 1;
     } else {
         let detail = format!("record {name} is stored as {} with other content; that one was here first", stored.id);
-        conflict(staging, arrival, publisher, &new.unit, detail);
+        staging.refuse_second(arrival, publisher, &new.unit, Reason::Conflict, detail);
     }
     true
-}
-
-/// Keeps what came second beside what came first, where people can see it.
-fn conflict(staging: &mut Staging, arrival: Option<&Arrival>, publisher: &PublisherId, unit: &UnitId, detail: String) {
-    match arrival {
-        Some(arrival) => staging.refuse(arrival, publisher.as_str(), unit.as_str(), Reason::Conflict, detail),
-        // What we concluded ourselves has no message to keep; what it said is what is stored.
-        None => staging.outcome.refused.push((Reason::Conflict, detail)),
-    }
 }

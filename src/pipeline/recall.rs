@@ -12,12 +12,16 @@ use crate::domain::gap::Gap;
 use crate::domain::id::UnitId;
 use crate::domain::numbering::Numbering;
 use crate::domain::time::{DAY, Timestamp};
+use crate::domain::visit::{Elsewhere, Silence};
 use crate::store::history::Wanted;
 use crate::store::numbering::NumberingKey;
 
 /// Facts and alerts that are kept of all units together, each unit counting as one more. Our choice: all of a city of 8,000
 /// lifts with 130 faults a day (docs/PERFORMANCE.md) for 92 days, three times over.
 const CAPACITY: usize = 65_536;
+
+/// The rule whose alerts say when nothing was heard.
+const SILENT_UNIT: &str = "silent_unit";
 
 /// How much further back than needed a past may reach before it is loaded anew, so that it does not grow for ever.
 const SLACK: i64 = 30 * DAY;
@@ -27,6 +31,9 @@ const SLACK: i64 = 30 * DAY;
 pub struct Remembered {
     pub past: Past,
     pub gaps: Vec<Gap>,
+    pub elsewhere: Vec<Elsewhere>,
+    /// In which nothing was heard of the unit.
+    pub silences: Vec<Silence>,
     /// Those that are firing or end at or after `settled`.
     pub alerts: Vec<Alert>,
     /// Faults before it are absent from `past`.
@@ -59,13 +66,19 @@ impl Remembered {
     /// Takes an alert over as it is recorded now.
     pub fn recorded(&mut self, alert: &Alert) {
         self.alerts.retain(|known| known.id != alert.id);
+        if alert.rule == SILENT_UNIT {
+            self.silences.retain(|known| known.from != alert.span.start);
+            if alert.state != AlertState::Withdrawn {
+                self.silences.push(Silence { from: alert.span.start, to: alert.span.end });
+            }
+        }
         if alert.state != AlertState::Withdrawn {
             self.alerts.push(alert.clone());
         }
     }
 
     fn weight(&self) -> usize {
-        1 + self.past.weight() + self.gaps.len() + self.alerts.len()
+        1 + self.past.weight() + self.gaps.len() + self.elsewhere.len() + self.silences.len() + self.alerts.len()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::id::{PublisherId, RegionCode, UnitId};
 use crate::domain::numbering::Numbering;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
-use crate::domain::visit::{Visit, VisitRecord};
+use crate::domain::visit::{PEOPLE, Visit, VisitRecord};
 use crate::fleet::{Fleet, Tracked};
 use crate::store::numbering::NumberingKey;
 use crate::store::refused::Unregistered;
@@ -28,6 +28,8 @@ pub struct Staging {
     pub events: Vec<EventRecord>,
     pub visits: Vec<VisitRecord>,
     pub hazards: Vec<HazardRecord>,
+    /// Ids of the stored visits that the new ones correct.
+    pub corrected: Vec<String>,
     pub refused: Vec<RefusedMessage>,
     pub unregistered: Vec<FromUnknown>,
     /// Rows of the registry that are new or changed.
@@ -93,6 +95,7 @@ impl Staging {
             events: Vec::new(),
             visits: Vec::new(),
             hazards: Vec::new(),
+            corrected: Vec::new(),
             refused: Vec::new(),
             unregistered: Vec::new(),
             registry: Vec::new(),
@@ -147,6 +150,9 @@ impl Staging {
         let foreign = match &entry.unit.publisher {
             _ if entry.unit.region != *region => {
                 Some((Reason::ForeignRegion, format!("the registry has this unit in region {}", entry.unit.region)))
+            }
+            _ if publisher.as_str() == PEOPLE => {
+                Some((Reason::ForeignUnit, format!("{PEOPLE} is the name of what people record here themselves")))
             }
             Some(known) if known != publisher => {
                 Some((Reason::ForeignUnit, format!("the registry gives this unit to publisher {known}")))
@@ -275,13 +281,15 @@ impl Staging {
         self.told_events.push(Told { record, source: Some(source) });
     }
 
-    fn visit(&mut self, source: usize, address: &Address, visit: &Visit, received_at: Timestamp) {
+    /// Takes a visit's record; `source` is its message's place in the batch.
+    pub fn visit(&mut self, source: usize, address: &Address, visit: &Visit, received_at: Timestamp) {
         let record = VisitRecord {
             id: identity::record_id("v-", visit.started_at, &address.publisher, &visit.record_id),
             unit: address.unit.clone(),
             publisher: address.publisher.clone(),
             received_at,
             visit: visit.clone(),
+            sealed: Vec::new(),
         };
         self.told_visits.push(Told { record, source: Some(source) });
     }
@@ -322,6 +330,22 @@ impl Staging {
             detail,
             payload: arrival.payload.clone(),
         });
+    }
+
+    /// Keeps what came second, or does not fit what came first, beside that, where people can see it.
+    pub fn refuse_second(
+        &mut self,
+        arrival: Option<&Arrival>,
+        publisher: &PublisherId,
+        unit: &UnitId,
+        reason: Reason,
+        detail: String,
+    ) {
+        match arrival {
+            Some(arrival) => self.refuse(arrival, publisher.as_str(), unit.as_str(), reason, detail),
+            // What we concluded ourselves has no message to keep; what it said is what is stored.
+            None => self.outcome.refused.push((reason, detail)),
+        }
     }
 
     /// Sends a message of an unknown unit to quarantine, because there is no more room to wait for the registry.

@@ -1,4 +1,4 @@
-//! Facts: events, visits and hazard reports. Written once, never changed.
+//! Facts: events and hazard reports. Written once, never changed.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,6 @@ use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardRecord;
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
-use crate::domain::visit::VisitRecord;
 
 use super::Change;
 use super::error::StoreError;
@@ -87,47 +86,6 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The body and unit of stored visits, by publisher and record id.
-    ///
-    /// # Errors
-    /// Those of the engine, and rows that cannot be read.
-    pub async fn stored_visits(
-        &mut self,
-        wanted: &[(&str, &str)],
-    ) -> Result<HashMap<(String, String), StoredBody>, StoreError> {
-        let find = "select v.publisher, v.record_id as name, v.id, v.unit, v.body, v.started_at \
-             from json_each($1) j cross join visit v on v.publisher = j.value ->> 0 and v.record_id = j.value ->> 1";
-        let rows = sqlx::query(find).bind(to_json(wanted)).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(|row| Ok((name(row)?, stored_body(row, row.try_get("started_at")?)?))).collect()
-    }
-
-    /// Stores visits that are not stored yet.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub async fn insert_visits(&mut self, records: &[VisitRecord]) -> Result<(), StoreError> {
-        for record in records {
-            let visit = &record.visit;
-            let insert = "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, \
-                 body, ts, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-            sqlx::query(insert)
-                .bind(&record.id)
-                .bind(record.unit.as_str())
-                .bind(record.publisher.as_str())
-                .bind(&visit.record_id)
-                .bind(visit.kind.as_str())
-                .bind(visit.started_at.0)
-                .bind(visit.ended_at.map(|at| at.0))
-                .bind(visit.supersedes.as_deref())
-                .bind(&visit.body)
-                .bind(visit.ts.0)
-                .bind(record.received_at.0)
-                .execute(&mut *self.transaction)
-                .await?;
-        }
-        Ok(())
-    }
-
     /// The body and unit of stored hazard reports, by publisher and report id.
     ///
     /// # Errors
@@ -136,10 +94,10 @@ impl Change<'_> {
         &mut self,
         wanted: &[(&str, &str)],
     ) -> Result<HashMap<(String, String), StoredBody>, StoreError> {
-        let find = "select h.publisher, h.report_id as name, h.id, h.unit, h.body, h.ts \
+        let find = "select h.publisher, h.report_id as name, h.id, h.unit, h.body \
              from json_each($1) j cross join hazard h on h.publisher = j.value ->> 0 and h.report_id = j.value ->> 1";
         let rows = sqlx::query(find).bind(to_json(wanted)).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(|row| Ok((name(row)?, stored_body(row, row.try_get("ts")?)?))).collect()
+        rows.iter().map(|row| Ok((name(row)?, stored_body(row)?))).collect()
     }
 
     /// Stores hazard reports that are not stored yet.
@@ -175,20 +133,17 @@ pub struct StoredBody {
     pub id: String,
     pub unit: UnitId,
     pub body: String,
-    /// A visit's start, a report's time.
-    pub at: Timestamp,
 }
 
 fn name(row: &SqliteRow) -> Result<(String, String), StoreError> {
     Ok((row.try_get("publisher")?, row.try_get("name")?))
 }
 
-fn stored_body(row: &SqliteRow, at: i64) -> Result<StoredBody, StoreError> {
+fn stored_body(row: &SqliteRow) -> Result<StoredBody, StoreError> {
     Ok(StoredBody {
         id: row.try_get("id")?,
         unit: word(TABLE, row.try_get("unit")?)?,
         body: row.try_get("body")?,
-        at: Timestamp(at),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::domain::event::StoredEvent;
 use crate::domain::gap::Gap;
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
-use crate::domain::visit::StoredVisit;
+use crate::domain::visit::{Elsewhere, Silence, StoredVisit};
 
 use super::Change;
 use super::alerts::alert;
@@ -34,11 +34,56 @@ pub struct UnitFacts {
     pub events: Vec<StoredEvent>,
     pub visits: Vec<StoredVisit>,
     pub gaps: Vec<Gap>,
+    /// Other visits of those who worked here, at other sites at the same time.
+    pub elsewhere: Vec<Elsewhere>,
+    /// When nothing was heard of it, as `silent_unit` recorded it.
+    pub silences: Vec<Silence>,
     pub alerts: Vec<Alert>,
 }
 
+/// Visits that no correction has replaced: those of the window and of a day before it; before that the latest finished
+/// one, planned and on demand, however old it is; and those in which something happened that rules know however old it is
+/// (the last half has the condition of the index `event_lasting`, word for word, and then less).
+const VISITS: &str = "select v.unit, v.id, v.kind, v.started_at, v.ended_at \
+     from json_each($1) j cross join visit v on v.unit = j.value ->> 0 \
+     and v.id >= printf('v-%012x', max((j.value ->> 1) - 86400000, 0)) \
+     where not exists (select 1 from visit_correction c where c.corrected = v.id) \
+     union \
+     select v.unit, v.id, v.kind, v.started_at, v.ended_at \
+     from json_each($1) j cross join json_each('[true,false]') k cross join visit v on v.id = (select x.id from visit x \
+     where x.unit = j.value ->> 0 and x.id < printf('v-%012x', max((j.value ->> 1) - 86400000, 0)) \
+     and x.ended_at is not null and (x.kind = 'FM') = k.value \
+     and not exists (select 1 from visit_correction c where c.corrected = x.id) order by x.id desc limit 1) \
+     union \
+     select v.unit, v.id, v.kind, v.started_at, v.ended_at \
+     from json_each($1) j cross join event e indexed by event_lasting on e.unit = j.value ->> 0 \
+     cross join visit v on v.unit = e.unit and v.id >= printf('v-%012x', max(e.at - 86400000, 0)) \
+     and v.id < printf('v-%012x', max(e.at, 0) + 1) \
+     where (e.type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released') \
+     or e.code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal')) \
+     and e.type in ('fault_raised', 'entrapment_reported') and e.at < j.value ->> 1 \
+     and not exists (select 1 from visit_correction c where c.corrected = v.id)";
+
+/// A worker's name is its firm's own, so only visits for the same firm can be of the same worker.
+const ELSEWHERE: &str = "select v.unit, v.id, w.value as worker, o.id as other, o.unit as other_unit, \
+     max(v.started_at, o.started_at) as at \
+     from json_each($1) j cross join visit v on v.unit = j.value ->> 0 \
+     and v.id >= printf('v-%012x', max((j.value ->> 1) - 86400000, 0)) \
+     cross join json_each(v.body, '$.workers') w cross join visit_worker x on x.worker = w.value \
+     and x.visit > printf('v-%012x', max(v.started_at - 86400000, 0)) \
+     and x.visit < printf('v-%012x', max(v.ended_at, 0) + 1) \
+     cross join visit o on o.id = x.visit \
+     where v.ended_at is not null and min(o.ended_at, o.started_at + 86400000) > v.started_at \
+     and o.started_at < min(v.ended_at, v.started_at + 86400000) \
+     and o.unit <> v.unit and o.site <> v.site and v.site <> '' and o.site <> '' and o.maintainer = v.maintainer \
+     and not exists (select 1 from visit_correction c where c.corrected in (v.id, o.id))";
+
+const SILENCES: &str = "select a.unit, a.starts_at, a.ends_at from json_each($1) j cross join alert a \
+     on a.unit = j.value ->> 0 where a.rule = 'silent_unit' and a.state <> 'withdrawn' \
+     and (a.ends_at is null or a.ends_at >= j.value ->> 1)";
+
 impl Change<'_> {
-    /// The facts of many units that rules ask for, four queries for all of them together.
+    /// The facts of many units that rules ask for, one query of each kind for all of them together.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
@@ -64,13 +109,16 @@ impl Change<'_> {
         for row in sqlx::query(events).bind(&keys).fetch_all(&mut *self.transaction).await? {
             found.entry(word("event", row.try_get("unit")?)?).or_default().events.push(stored_event(&row)?);
         }
-        let visits = "select v.unit, v.id, v.kind, v.started_at, v.ended_at \
-             from json_each($1) j cross join visit v on v.unit = j.value ->> 0 \
-             where not exists (select 1 from visit later \
-             where later.unit = v.unit and later.publisher = v.publisher and later.supersedes = v.record_id \
-             and later.record_id <> v.record_id)";
-        for row in sqlx::query(visits).bind(&keys).fetch_all(&mut *self.transaction).await? {
+        for row in sqlx::query(VISITS).bind(&keys).fetch_all(&mut *self.transaction).await? {
             found.entry(word("visit", row.try_get("unit")?)?).or_default().visits.push(stored_visit(&row)?);
+        }
+        for row in sqlx::query(ELSEWHERE).bind(&keys).fetch_all(&mut *self.transaction).await? {
+            found.entry(word("visit", row.try_get("unit")?)?).or_default().elsewhere.push(elsewhere(&row)?);
+        }
+        for row in sqlx::query(SILENCES).bind(&keys).fetch_all(&mut *self.transaction).await? {
+            let (from, to) = (Timestamp(row.try_get("starts_at")?), row.try_get::<Option<i64>, _>("ends_at")?);
+            let silence = Silence { from, to: to.map(Timestamp) };
+            found.entry(word("alert", row.try_get("unit")?)?).or_default().silences.push(silence);
         }
         let gaps = "select g.* from json_each($1) j cross join gap g \
              on g.unit = j.value ->> 0 and g.found_at >= j.value ->> 1";
@@ -117,5 +165,15 @@ fn gap(row: &SqliteRow) -> Result<Gap, StoreError> {
         to_seq: row.try_get::<i64, _>("to_seq")? as u64,
         found_at: Timestamp(row.try_get("found_at")?),
         closed_at: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp),
+    })
+}
+
+fn elsewhere(row: &SqliteRow) -> Result<Elsewhere, StoreError> {
+    Ok(Elsewhere {
+        worker: row.try_get("worker")?,
+        visit: row.try_get("id")?,
+        other: row.try_get("other")?,
+        other_unit: word("visit", row.try_get("other_unit")?)?,
+        at: Timestamp(row.try_get("at")?),
     })
 }

@@ -12,6 +12,8 @@ pub mod registry;
 
 pub mod facts;
 
+pub mod visits;
+
 pub mod numbering;
 
 pub mod history;

@@ -313,8 +313,35 @@ CREATE TABLE visit (
     supersedes text,                     -- the record_id that this one corrects
     body text not null,
     ts integer not null,
-    received_at integer not null,
+    received_at integer not null, region text not null default '', site text not null default '', owner text not null default '', maintainer text not null default '', supersedes_publisher text,
     unique (publisher, record_id)
+) without rowid;
+
+CREATE TABLE visit_confirmation (
+    visit text primary key,
+    at integer not null,
+    body text not null                   -- canonical JSON: by (a commitment), note, visit
+) without rowid;
+
+CREATE TABLE visit_correction (
+    corrected text not null,
+    correction text not null unique,
+    primary key (corrected, correction)
+) without rowid;
+
+CREATE TABLE visit_person (
+    visit text not null,
+    role text not null,
+    name text,
+    phone text,
+    salt blob not null,
+    primary key (visit, role)
+) without rowid;
+
+CREATE TABLE visit_worker (
+    worker text not null,
+    visit text not null,
+    primary key (worker, visit)
 ) without rowid;
 
 CREATE INDEX alert_firing on alert (rule, id) where state = 'firing';
@@ -377,6 +404,10 @@ CREATE INDEX unregistered_message_publisher on unregistered_message (publisher);
 
 CREATE INDEX unregistered_message_unit on unregistered_message (unit, id);
 
-CREATE INDEX visit_supersedes on visit (publisher, supersedes) where supersedes is not null;
+CREATE INDEX visit_kind on visit (kind, id);
 
-CREATE INDEX visit_unit on visit (unit, started_at);
+CREATE INDEX visit_maintainer on visit (maintainer, id);
+
+CREATE INDEX visit_supersedes on visit (supersedes_publisher, supersedes) where supersedes is not null;
+
+CREATE INDEX visit_unit on visit (unit, id);

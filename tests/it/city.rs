@@ -157,7 +157,7 @@ async fn events(pool: &SqlitePool) {
         )).await;
     }
     run(pool, format!(
-        "insert into visit values ('v-0001', 'jj-0003', 'maker-a', 'r-1', 'FM', {s}, {s} + 3600000, null, '{{\"record_id\":\"r-1\",\"workers\":[\"w-17\",\"w-22\"]}}', {s}, {s})",
+        "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, ts, received_at) values ('v-0001', 'jj-0003', 'maker-a', 'r-1', 'FM', {s}, {s} + 3600000, null, '{{\"record_id\":\"r-1\",\"workers\":[\"w-17\",\"w-22\"]}}', {s}, {s})",
         s = NOW.0 - 3 * DAY)).await;
     run(pool, format!("insert into gap values (1, 'jj-0004', 'b1', 17, 19, {}, null)", NOW.0 - HOUR)).await;
     run(pool, format!("insert into hazard values ('h-1', 'jj-0002', 'inspector-x', 'rep-1', 'inspection_body', 'GB45067-4.6-b', 1, 'received', '{{}}', {n}, {n})", n = NOW.0)).await;

@@ -20,6 +20,11 @@ pub struct Known {
 const WINDOW: i64 = 30 * DAY;
 const WATCH: i64 = 90 * DAY;
 const MERGE: i64 = 60 * MINUTE;
+/// Days between two visits, and days after which a visit that is due is late.
+const INTERVAL: i64 = 15;
+const LATE: [i64; 3] = [1, 3, 7];
+/// A half-month visit takes at least so long.
+const SHORT: i64 = 10 * MINUTE;
 
 impl Known {
     /// The episodes of every rule that depends on facts alone, by the defaults.
@@ -43,6 +48,8 @@ impl Known {
         rule("fault_after_repair", &|x| u8::from(count(&returned, WINDOW, x) >= 1));
         rule("critical_fault", &|x| u8::from(self.critical(x)));
         rule("entrapment", &|x| u8::from(self.trapped(x)));
+        rule("maintenance_overdue", &|x| self.overdue(x));
+        rule("visit_too_short", &|x| self.too_short(x));
         found
     }
 
@@ -50,7 +57,10 @@ impl Known {
     fn holds(&self, name: &'static str, now: Timestamp, level: &dyn Fn(Timestamp) -> u8) -> Vec<Episode> {
         let facts = self.events.iter().map(|event| event.ts);
         let visits = self.visits.iter().flat_map(|visit| [visit.started_at, visit.ended_at.unwrap()]);
-        let bounds: BTreeSet<Timestamp> = facts.chain(visits).flat_map(|at| [at, at + WINDOW, at + WATCH]).collect();
+        let late = |at: Timestamp| LATE.map(|days| at.plus_days(INTERVAL + days));
+        let overdue = self.visits.iter().flat_map(|visit| late(visit.started_at));
+        let windows = facts.chain(visits).flat_map(|at| [at, at + WINDOW, at + WATCH]);
+        let bounds: BTreeSet<Timestamp> = windows.chain(overdue).collect();
         let mut episodes: Vec<Episode> = Vec::new();
         let mut open: Option<(Timestamp, u8)> = None;
         for x in bounds {
@@ -73,6 +83,32 @@ impl Known {
     fn superseded(&self, visit: &Visit) -> bool {
         let mut others = self.visits.iter().filter(|later| later.record_id != visit.record_id);
         others.any(|later| later.supersedes.as_deref() == Some(visit.record_id.as_str()))
+    }
+
+    /// How many of the limits are past since the planned visit that began last and has ended by `x` was followed by none.
+    fn overdue(&self, x: Timestamp) -> u8 {
+        let planned = |visit: &&Visit| visit.kind != VisitKind::Fm && !self.superseded(visit);
+        let done = self.visits.iter().filter(planned).filter(|visit| visit.ended_at.unwrap() <= x);
+        let Some(last) = done.map(|visit| visit.started_at).max() else { return 0 };
+        LATE.iter().filter(|days| last.plus_days(INTERVAL + **days) <= x).count().try_into().unwrap()
+    }
+
+    /// How many short visits there were since the last time that none had been found for a window.
+    fn too_short(&self, x: Timestamp) -> u8 {
+        let short = |visit: &&Visit| {
+            visit.kind == VisitKind::Hm
+                && !self.superseded(visit)
+                && visit.ended_at.unwrap() - visit.started_at < SHORT
+                && visit.ended_at.unwrap() <= x
+        };
+        let mut ends: Vec<Timestamp> =
+            self.visits.iter().filter(short).map(|visit| visit.ended_at.unwrap()).collect();
+        ends.sort();
+        let (mut found, mut after) = (0, x);
+        while let Some(end) = ends.pop().filter(|end| after < *end + WINDOW || (found > 0 && after == *end + WINDOW)) {
+            (found, after) = (found + 1, end);
+        }
+        found
     }
 
     /// Whether a fault at `x` does not count: the mode then, the mains then, a visit then.

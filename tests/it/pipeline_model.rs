@@ -57,7 +57,9 @@ fn told() -> impl Strategy<Value = Told> {
     let others = (moment(), select(plain)).prop_map(|(ts, kind)| Told::Event(event(kind, ts)));
     let visits = (moment(), 1..30_i64, select(vec![VisitKind::Fm, VisitKind::Hm]), 0..8_u8, 0..3_u8).prop_map(
         |(from, cells, kind, name, corrects)| {
-            let mut record = visit(&format!("r{name}"), kind, from, from + cells * GRID);
+            // One in four is over before its list can have been worked through.
+            let length = if cells % 4 == 0 { 5 * MINUTE } else { cells * GRID };
+            let mut record = visit(&format!("r{name}"), kind, from, from + length);
             // One in three corrects a record that may or may not be there, and may come before it.
             record.supersedes = (corrects == 0).then(|| format!("r{}", name / 2));
             Told::Visit(record)
@@ -119,13 +121,19 @@ async fn episodes(world: &mut World) -> BTreeSet<Episode> {
         "fault_after_repair",
         "critical_fault",
         "entrapment",
+        "maintenance_overdue",
+        "visit_too_short",
     ];
     let mut found = BTreeSet::new();
     for alert in world.all_alerts().await {
         let Some(rule) = rules.iter().find(|rule| **rule == alert.rule) else { continue };
         let over = alert.ends.is_some_and(|end| end <= world.now);
         assert_eq!(alert.firing, !over, "state and end agree: {alert:?}");
-        let level = if *rule == "repeated_entrapment" && alert.severity == "critical" { 2 } else { 1 };
+        let level = match *rule {
+            "repeated_entrapment" => 1 + u8::from(alert.severity == "critical"),
+            "maintenance_overdue" | "visit_too_short" => alert.level,
+            _ => 1,
+        };
         found.insert((*rule, alert.starts, alert.ends, level));
     }
     found

@@ -130,7 +130,7 @@ async fn a_visit_or_hazard_with_a_used_name_and_other_content_is_a_conflict() {
     world.now = day(2);
     let repair = visit("r-1", VisitKind::Fm, day(0), day(1));
     world.arrive(vec![visit_message(UNIT, repair.clone()), hazard_message(UNIT, "h-1", "bridged")]).await;
-    let longer = Visit { body: "another".to_owned(), ended_at: Some(day(2)), ..repair };
+    let longer = Visit { body: "{\"another\":1}".to_owned(), ended_at: Some(day(2)), ..repair };
     let outcome = world.arrive(vec![visit_message(UNIT, longer), hazard_message(UNIT, "h-1", "worn")]).await;
     let reasons: Vec<Reason> = outcome.refused.iter().map(|(reason, _)| *reason).collect();
     assert_eq!(reasons, [Reason::Conflict, Reason::Conflict]);

@@ -71,6 +71,6 @@ async fn live_state_and_levels_are_understood() {
     assert_eq!((levels.faults[0].code.as_str(), levels.alarm, levels.entrapment), ("levelling", true, false));
     let city = reader.city(day(1).0, "2000-01-01").await.unwrap();
     assert_eq!((city.regions[0].total, city.regions[0].heard, city.regions[0].unmonitored), (1, 1, 0));
-    let gauges = reader.gauges(day(1).0, day(1).0, "2000-01-01", 10).await.unwrap();
+    let gauges = reader.gauges(day(1).0, "2000-01-01", 10).await.unwrap();
     assert!(gauges.database_bytes > 0);
 }

@@ -60,6 +60,7 @@ pub struct Seen {
     pub starts: Timestamp,
     pub ends: Option<Timestamp>,
     pub severity: String,
+    pub level: u8,
     pub firing: bool,
     pub evidence: usize,
 }
@@ -272,6 +273,7 @@ pub async fn alerts_in(reader: &mut SqliteConnection) -> Vec<Seen> {
             starts: Timestamp(row.get("starts_at")),
             ends: row.get::<Option<i64>, _>("ends_at").map(Timestamp),
             severity: row.get("severity"),
+            level: row.get("level"),
             firing: row.get::<String, _>("state") == "firing",
             evidence: serde_json::from_str::<Vec<String>>(row.get("evidence")).unwrap().len(),
         })
@@ -355,7 +357,11 @@ pub fn visit(record_id: &str, kind: VisitKind, from: Timestamp, to: Timestamp) -
         ended_at: Some(to),
         workers: vec!["w-1".to_owned(), "w-2".to_owned()],
         supersedes: None,
-        body: format!("{record_id} {kind} {from} {to}"),
+        supersedes_publisher: None,
+        people: Vec::new(),
+        body: serde_json::json!({"record_id": record_id, "kind": kind.as_str(), "from": from.0, "to": to.0,
+            "workers": ["w-1", "w-2"]})
+        .to_string(),
     }
 }
 

@@ -45,26 +45,26 @@ pub struct Gauges {
 }
 
 impl Reader {
-    /// Reads the gauges. `heard_since` and `now` are milliseconds, `old_since` a civil date; `firing` caps the firing alerts.
+    /// Reads the gauges. `heard_since` is milliseconds, `old_since` a civil date; `firing` caps the firing alerts.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
-    pub async fn gauges(&self, now: i64, heard_since: i64, old_since: &str, firing: u32) -> Result<Gauges, ReadError> {
+    pub async fn gauges(&self, heard_since: i64, old_since: &str, firing: u32) -> Result<Gauges, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
         let units =
             sqlx::query_as("select region, kind, count(*) from unit group by region, kind order by region, kind")
                 .fetch_all(&mut *tx)
                 .await?;
-        // A unit without any visit is not overdue: no data is not a finding (P6), and the registry tells no first date.
+        // What the rule says, and nothing of its own: pages, alerts and this gauge must not differ.
         let regions = sqlx::query_as(
             "select u.region, coalesce(sum(l.heard_at >= $1), 0), coalesce(sum(u.in_service_since <= $2), 0), \
-             coalesce(sum((select max(v.started_at) from visit v where v.unit = u.id) + u.maintenance_interval_days * 86400000 < $3), 0) \
+             coalesce(sum(exists (select 1 from alert a where a.unit = u.id and a.rule = 'maintenance_overdue' \
+             and a.state <> 'withdrawn' and a.state = 'firing')), 0) \
              from unit u left join unit_live l on l.unit = u.id group by u.region order by u.region",
         )
         .bind(heard_since)
         .bind(old_since)
-        .bind(now)
         .fetch_all(&mut *tx)
         .await?;
         let alerts = tally(tx).await?;

@@ -1,0 +1,232 @@
+//! Maintenance visits, their corrections and confirmations: written once, never changed. Only the people whom they name
+//! can be erased.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+
+use crate::domain::id::{PublisherId, UnitId};
+use crate::domain::time::Timestamp;
+use crate::domain::visit::{Confirmation, Sealed, VisitRecord};
+
+use super::Change;
+use super::error::StoreError;
+use super::words::{to_json, word};
+
+const TABLE: &str = "visit";
+
+/// What tells whether a record with the same name is the same record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    pub id: String,
+    pub unit: UnitId,
+    /// With commitments in the place of people.
+    pub body: String,
+    pub started_at: Timestamp,
+    /// Publisher and name of the record that it corrects.
+    pub supersedes: Option<Name>,
+    /// By role, of those who are not erased.
+    pub salts: HashMap<String, Vec<u8>>,
+}
+
+/// Publisher and record id: what a sender calls a record.
+pub type Name = (String, String);
+
+impl Change<'_> {
+    /// Stored visits by publisher and record id.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn stored_visits(&mut self, wanted: &[Name]) -> Result<HashMap<Name, StoredRecord>, StoreError> {
+        let find = "select v.id, v.publisher, v.record_id, v.unit, v.body, v.started_at, v.supersedes, \
+             v.supersedes_publisher from json_each($1) j cross join visit v \
+             on v.publisher = j.value ->> 0 and v.record_id = j.value ->> 1";
+        let rows = sqlx::query(find).bind(to_json(wanted)).fetch_all(&mut *self.transaction).await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        let mut names: HashMap<String, Name> = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let (publisher, supersedes): (Option<String>, Option<String>) =
+                (row.try_get("supersedes_publisher")?, row.try_get("supersedes")?);
+            let record = StoredRecord {
+                id: row.try_get("id")?,
+                unit: word(TABLE, row.try_get("unit")?)?,
+                body: row.try_get("body")?,
+                started_at: Timestamp(row.try_get("started_at")?),
+                supersedes: publisher.zip(supersedes),
+                salts: HashMap::new(),
+            };
+            let name: Name = (row.try_get("publisher")?, row.try_get("record_id")?);
+            names.insert(record.id.clone(), name.clone());
+            found.insert(name, record);
+        }
+        let ids: Vec<&String> = names.keys().collect();
+        let salts = "select p.visit, p.role, p.salt from json_each($1) j cross join visit_person p on p.visit = j.value";
+        for row in sqlx::query(salts).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await? {
+            let visit: String = row.try_get("visit")?;
+            if let Some(record) = names.get(&visit).and_then(|name| found.get_mut(name)) {
+                record.salts.insert(row.try_get("role")?, row.try_get("salt")?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Stores a visit that is not stored yet: the record, who worked, who is named.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn insert_visit(&mut self, record: &VisitRecord) -> Result<(), StoreError> {
+        let visit = &record.visit;
+        let whose = visit.supersedes.as_ref().map(|_| visit.supersedes_publisher.as_ref().unwrap_or(&record.publisher));
+        let insert = "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, \
+             ts, received_at, supersedes_publisher, region, site, owner, maintainer) \
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, coalesce(u.region, ''), coalesce(u.site, ''), \
+             coalesce(u.owner, ''), coalesce(u.maintainer, '') from (select 1) left join unit u on u.id = $2";
+        sqlx::query(insert)
+            .bind(&record.id)
+            .bind(record.unit.as_str())
+            .bind(record.publisher.as_str())
+            .bind(&visit.record_id)
+            .bind(visit.kind.as_str())
+            .bind(visit.started_at.0)
+            .bind(visit.ended_at.map(|at| at.0))
+            .bind(visit.supersedes.as_deref())
+            .bind(&visit.body)
+            .bind(visit.ts.0)
+            .bind(record.received_at.0)
+            .bind(whose.map(PublisherId::as_str))
+            .execute(&mut *self.transaction)
+            .await?;
+        let workers = "insert or ignore into visit_worker (worker, visit) select value, $2 from json_each($1)";
+        sqlx::query(workers)
+            .bind(to_json(&visit.workers))
+            .bind(&record.id)
+            .execute(&mut *self.transaction)
+            .await?;
+        for sealed in &record.sealed {
+            self.insert_person(&record.id, sealed).await?;
+        }
+        Ok(())
+    }
+
+    /// Joins corrections with what they correct, where one of both has just been stored and both are of one unit.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn link_corrections(&mut self, ids: &[&str]) -> Result<(), StoreError> {
+        let ids = to_json(ids);
+        let new = "insert or ignore into visit_correction (corrected, correction) \
+             select old.id, new.id from json_each($1) j cross join visit new on new.id = j.value \
+             cross join visit old on old.publisher = new.supersedes_publisher and old.record_id = new.supersedes \
+             where old.unit = new.unit and old.id <> new.id";
+        sqlx::query(new).bind(&ids).execute(&mut *self.transaction).await?;
+        let waiting = "insert or ignore into visit_correction (corrected, correction) \
+             select old.id, new.id from json_each($1) j cross join visit old on old.id = j.value \
+             cross join visit new on new.supersedes_publisher = old.publisher and new.supersedes = old.record_id \
+             where new.supersedes is not null and old.unit = new.unit and old.id <> new.id";
+        sqlx::query(waiting).bind(&ids).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    /// Stores the owner's word on a visit.
+    ///
+    /// # Errors
+    /// Those of the engine; a visit that is confirmed already is one of them.
+    pub async fn insert_confirmation(&mut self, confirmation: &Confirmation) -> Result<(), StoreError> {
+        let insert = "insert into visit_confirmation (visit, at, body) values ($1, $2, $3)";
+        sqlx::query(insert)
+            .bind(&confirmation.visit)
+            .bind(confirmation.at.0)
+            .bind(&confirmation.body)
+            .execute(&mut *self.transaction)
+            .await?;
+        self.insert_person(&confirmation.visit, &confirmation.sealed).await
+    }
+
+    /// A visit's confirmation with the salt of whoever gave it, if it has one; `None` if there is no such visit.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    #[expect(clippy::option_option, reason = "no such visit, and a visit without confirmation, are two answers")]
+    pub async fn stored_confirmation(
+        &mut self,
+        visit: &str,
+        role: &str,
+    ) -> Result<Option<Option<(String, Option<Vec<u8>>)>>, StoreError> {
+        let find = "select c.body, p.salt from visit v left join visit_confirmation c on c.visit = v.id \
+             left join visit_person p on p.visit = v.id and p.role = $2 where v.id = $1";
+        let row = sqlx::query(find).bind(visit).bind(role).fetch_optional(&mut *self.transaction).await?;
+        let Some(row) = row else { return Ok(None) };
+        let body: Option<String> = row.try_get("body")?;
+        let salt = row.try_get("salt")?;
+        Ok(Some(body.map(|body| (body, salt))))
+    }
+
+    /// Erases a person from a visit: name, phone and salt are gone, the record keeps its commitment. Says whether there
+    /// was one.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn erase_person(&mut self, visit: &str, role: &str) -> Result<bool, StoreError> {
+        // What is deleted is overwritten in the page; without this it would stand there until the page is used again.
+        sqlx::query("pragma secure_delete = on").execute(&mut *self.transaction).await?;
+        let erase = sqlx::query("delete from visit_person where visit = $1 and role = $2").bind(visit).bind(role);
+        let erased = erase.execute(&mut *self.transaction).await?.rows_affected();
+        sqlx::query("pragma secure_delete = off").execute(&mut *self.transaction).await?;
+        Ok(erased > 0)
+    }
+
+    /// Units whose verdict a visit may change although it is not theirs: somebody who worked in one of these visits
+    /// worked for the same firm on another site at the same time. With the moment from which it may change.
+    ///
+    /// # Errors
+    /// Those of the engine, and rows that cannot be read.
+    pub async fn units_beside(&mut self, visits: &[&str]) -> Result<Vec<(UnitId, Timestamp)>, StoreError> {
+        let find = "select o.unit, min(max(v.started_at, o.started_at)) as at from json_each($1) j \
+             cross join visit v on v.id = j.value cross join json_each(v.body, '$.workers') w \
+             cross join visit_worker x on x.worker = w.value \
+             and x.visit > printf('v-%012x', max(v.started_at - 86400000, 0)) \
+             and x.visit < printf('v-%012x', max(v.ended_at, 0) + 1) \
+             cross join visit o on o.id = x.visit \
+             where v.ended_at is not null and o.ended_at > v.started_at and o.started_at < v.ended_at \
+             and o.unit <> v.unit and o.site <> v.site and o.maintainer = v.maintainer group by o.unit";
+        let rows = sqlx::query(find).bind(to_json(visits)).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(|row| Ok((word(TABLE, row.try_get("unit")?)?, Timestamp(row.try_get("at")?)))).collect()
+    }
+
+    async fn insert_person(&mut self, visit: &str, sealed: &Sealed) -> Result<(), StoreError> {
+        let insert = "insert into visit_person (visit, role, name, phone, salt) values ($1, $2, $3, $4, $5)";
+        sqlx::query(insert)
+            .bind(visit)
+            .bind(&sealed.person.role)
+            .bind(sealed.person.name.as_deref())
+            .bind(sealed.person.phone.as_deref())
+            .bind(sealed.salt.as_slice())
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+impl StoredRecord {
+    /// What a record will be once it is stored.
+    #[must_use]
+    pub fn of(record: &VisitRecord) -> Self {
+        let visit = &record.visit;
+        let salts = record.sealed.iter().map(|sealed| (sealed.person.role.clone(), sealed.salt.to_vec()));
+        Self {
+            id: record.id.clone(),
+            unit: record.unit.clone(),
+            body: visit.body.clone(),
+            started_at: visit.started_at,
+            supersedes: supersedes(record),
+            salts: salts.collect(),
+        }
+    }
+}
+
+/// Publisher and name of the record that this one corrects.
+#[must_use]
+pub fn supersedes(record: &VisitRecord) -> Option<Name> {
+    let whose = record.visit.supersedes_publisher.as_ref().unwrap_or(&record.publisher);
+    record.visit.supersedes.clone().map(|name| (whose.to_string(), name))
+}
