@@ -77,6 +77,8 @@ impl Known {
             }
         }
         episodes.extend(open.map(|(start, worst)| (name, start, None, worst)));
+        // What begins only later is nothing yet.
+        episodes.retain(|episode| episode.1 <= now);
         episodes
     }
 

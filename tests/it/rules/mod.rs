@@ -21,6 +21,14 @@ mod silent_unit;
 
 mod evidence_gap;
 
+mod maintenance_overdue;
+
+mod visit_without_trace;
+
+mod worker_in_two_places;
+
+mod visit_too_short;
+
 mod incidents;
 
 mod episodes;
