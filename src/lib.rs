@@ -16,6 +16,8 @@ pub mod metrics;
 
 pub mod registry_csv;
 
+pub mod checklists;
+
 pub mod decode;
 
 pub mod detect;

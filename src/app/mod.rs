@@ -22,7 +22,7 @@ use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
-use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::http::handles::{Answering, Maintenance, FIRING_SERIES, FLUSH_ALLOWANCE, Http};
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;
@@ -179,6 +179,10 @@ fn door(
         heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
         firing_series: FIRING_SERIES,
         answering: Answering { ack_timeout: settings.notify.notify.ack_timeout, links },
+        maintenance: Maintenance {
+            checklists: settings.checklists.clone(),
+            public_url: settings.notify.notify.public_url.clone(),
+        },
     }
 }
 

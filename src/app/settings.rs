@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use crate::checklists::{self, Checklists};
 use crate::config::sections::{self, Region};
 use crate::config::{ConfigError, Document};
 use crate::decode::Decoder;
@@ -26,6 +27,7 @@ pub struct Settings {
     pub mappings: Vec<MappingSettings>,
     pub rules: detect::Settings,
     pub notify: notify::settings::Settings,
+    pub checklists: Checklists,
 }
 
 impl Settings {
@@ -54,6 +56,7 @@ impl Settings {
             document.refuse(&format!("mapping.{}.{}", error.index, error.key), error.problem);
         }
         let notify = notify::settings::Settings::read(document);
+        let checklists = checklists(document);
         let names = regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect();
         let sessions: Vec<SessionSettings> = regions.into_iter().map(session).collect();
         // A region that could not be read has no place here, so the places of the others are known only without one.
@@ -74,8 +77,19 @@ impl Settings {
             mappings,
             rules,
             notify,
+            checklists,
         }
     }
+}
+
+/// The built-in lists stand in where an operator's are wrong; what is wrong is told with their own file and line.
+fn checklists(document: &mut Document) -> Checklists {
+    let settings: checklists::Settings = document.section("maintenance");
+    let folder = settings.checklists.map(|folder| document.resolve(&folder));
+    Checklists::load(folder.as_deref()).unwrap_or_else(|error| {
+        document.refuse("maintenance.checklists", error.to_string());
+        Checklists::default()
+    })
 }
 
 fn session(region: Region) -> SessionSettings {

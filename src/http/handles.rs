@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::calendar::Calendar;
 use super::vitals::Vitals;
+use crate::checklists::Checklists;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::notify::received::Key;
@@ -26,6 +27,15 @@ pub struct Http {
     /// Firing alerts that get a series of their own in /metrics (1,000 by default).
     pub firing_series: u32,
     pub answering: Answering,
+    pub maintenance: Maintenance,
+}
+
+/// What recording a visit needs.
+#[derive(Debug, Clone, Default)]
+pub struct Maintenance {
+    pub checklists: Checklists,
+    /// Under which address people reach these pages, without a slash at its end; what QR codes say.
+    pub public_url: Option<String>,
 }
 
 /// How people's answers are taken.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use liftwatch::clock::VirtualClock;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{Answering, FIRING_SERIES, Http};
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Maintenance};
 use liftwatch::http::serve;
 use liftwatch::http::vitals::{Link, Storage, Vitals};
 use liftwatch::metrics::Metrics;
@@ -89,6 +89,7 @@ pub async fn city(port: u16) -> City {
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
         answering: Answering { ack_timeout: Some(8 * HOUR), links: Some(key()) },
+        maintenance: Maintenance::default(),
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

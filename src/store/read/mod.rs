@@ -30,6 +30,8 @@ pub mod units;
 
 pub mod visits;
 
+pub mod overdue;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

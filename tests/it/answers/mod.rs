@@ -13,7 +13,7 @@ use liftwatch::clock::VirtualClock;
 use liftwatch::domain::notice::AnswerKind;
 use liftwatch::domain::time::Timestamp;
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{Answering, FIRING_SERIES, Http};
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Maintenance};
 use liftwatch::http::serve;
 use liftwatch::http::vitals::Vitals;
 use liftwatch::metrics::Metrics;
@@ -84,6 +84,7 @@ async fn open(world: World, ack_timeout: Option<i64>) -> Open {
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
         answering: Answering { ack_timeout, links: Some(key()) },
+        maintenance: Maintenance::default(),
     };
     let world = Arc::new(Mutex::new(world));
     let acting = Arc::clone(&world);

@@ -1,0 +1,58 @@
+//! Units whose maintenance is overdue: what the rule says, with the visit that it rests on.
+
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::{Page, ReadError, Reader};
+
+/// One unit that the alert fires for.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct OverdueRow {
+    /// The alert's id.
+    pub alert: String,
+    pub severity: String,
+    pub unit: String,
+    pub region: String,
+    pub site: String,
+    pub owner: String,
+    pub maintainer: String,
+    pub maintenance_interval_days: i64,
+    pub last_visit: String,
+    pub last_kind: String,
+    pub last_started_at: i64,
+}
+
+/// Which units, in order of when it was recorded that they are overdue.
+#[derive(Debug, Clone, Default)]
+pub struct OverdueFilter {
+    pub maintainer: Option<String>,
+    pub region: Option<String>,
+    pub after: Option<String>,
+    pub limit: u32,
+}
+
+impl Reader {
+    /// A page of units whose maintenance is overdue.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn overdue(&self, filter: &OverdueFilter) -> Result<Page<OverdueRow>, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "select a.id as alert, a.severity, a.unit, u.region, u.site, u.owner, u.maintainer, \
+             u.maintenance_interval_days, v.id as last_visit, v.kind as last_kind, v.started_at as last_started_at \
+             from alert a indexed by alert_firing cross join unit u on u.id = a.unit \
+             cross join visit v on v.id = a.evidence ->> '$[#-1]' \
+             where a.rule = 'maintenance_overdue' and a.state = 'firing'",
+        );
+        for (column, value) in [("u.maintainer", &filter.maintainer), ("u.region", &filter.region)] {
+            if let Some(value) = value {
+                query.push(" and ").push(column).push(" = ").push_bind(value);
+            }
+        }
+        if let Some(after) = &filter.after {
+            query.push(" and a.id > ").push_bind(after);
+        }
+        query.push(" order by a.id limit ").push_bind(i64::from(filter.limit) + 1);
+        let rows = query.build_query_as::<OverdueRow>().fetch_all(&mut *self.snapshot().await?.tx).await?;
+        Ok(Page::cut(rows, filter.limit, |row| row.alert.clone()))
+    }
+}
