@@ -22,7 +22,7 @@ pub struct Problem {
     /// Every value that would have been right, where the list is closed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
-    /// Each wrong line of a refused import.
+    /// Each wrong line of a refused import, or each wrong field of a refused record.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
 }

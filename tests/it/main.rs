@@ -58,6 +58,8 @@ mod browser;
 
 mod answers;
 
+mod visits;
+
 mod metrics;
 
 mod pages;

@@ -18,6 +18,10 @@ pub mod answering;
 
 pub mod silences;
 
+pub mod recording;
+
+pub mod overdue;
+
 pub mod events;
 
 pub mod units;
@@ -44,6 +48,9 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(silences::routes())
         .merge(events::routes())
         .merge(units::routes())
+        .merge(visits::routes())
+        .merge(recording::routes())
+        .merge(overdue::routes())
         .merge(quarantine::routes())
         .merge(gaps::routes())
         .merge(openapi::routes())

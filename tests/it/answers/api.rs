@@ -10,10 +10,10 @@ use super::{MESSAGE, Open, first_alert, open};
 use crate::city::key;
 use crate::world::{World, day, event, unit};
 
-const JSON: (&str, &str) = ("content-type", "application/json");
-const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+pub const JSON: (&str, &str) = ("content-type", "application/json");
+pub const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-async fn send(method: &str, url: String, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
+pub async fn send(method: &str, url: String, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
     let mut request = ureq::http::Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -30,12 +30,12 @@ async fn send(method: &str, url: String, headers: &[(&str, &str)], body: &str) -
     .unwrap()
 }
 
-async fn post(open: &Open, path: &str, body: &Value) -> (u16, Value) {
+pub async fn post(open: &Open, path: &str, body: &Value) -> (u16, Value) {
     let (status, text, _) = send("POST", format!("{}{path}", open.address), &[JSON], &body.to_string()).await;
     (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
 }
 
-async fn get(open: &Open, path: &str) -> (u16, String) {
+pub async fn get(open: &Open, path: &str) -> (u16, String) {
     let (status, text, _) = send("GET", format!("{}{path}", open.address), &[], "").await;
     (status, text)
 }

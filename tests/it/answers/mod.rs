@@ -1,11 +1,11 @@
 //! What people answer, from the pipeline to the page: on a clock that stands where a test puts it, in a real file.
 
-mod api;
+pub mod api;
 mod clicks;
 mod killed;
 mod recorded;
 mod told;
-mod webdriver;
+pub mod webdriver;
 
 use std::sync::Arc;
 
@@ -65,14 +65,14 @@ async fn standing(world: &mut World) -> Standing {
 }
 
 /// A world with the HTTP door open on it.
-struct Open {
-    world: Arc<Mutex<World>>,
-    address: String,
+pub struct Open {
+    pub world: Arc<Mutex<World>>,
+    pub address: String,
     _stop: oneshot::Sender<()>,
 }
 
 /// Opens the door; what is asked goes through the world's pipeline, at the world's time.
-async fn open(world: World, ack_timeout: Option<i64>) -> Open {
+pub async fn open(world: World, ack_timeout: Option<i64>) -> Open {
     let (send, mut asked) = mpsc::channel::<Asked>(4);
     let http = Http {
         reader: Reader::open(&world.file()).await.unwrap(),

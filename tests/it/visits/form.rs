@@ -1,0 +1,1 @@
+//! The form, in a browser.
