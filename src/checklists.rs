@@ -134,12 +134,18 @@ impl Checklist {
         self.items.iter().filter(move |item| rank(item.from) <= rank(kind))
     }
 
+    /// The item of an id, whatever kind of visit looks at it.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Item> {
+        self.items.iter().find(|item| item.id == id)
+    }
+
     /// Holds a visit's answers against the list; a callback may answer any item, and need answer none.
     #[must_use]
     pub fn check(&self, kind: VisitKind, answers: &[(&str, Answer<'_>)]) -> Checked {
         let mut checked = Checked::default();
         for (id, answer) in answers {
-            let Some(item) = self.items.iter().find(|item| item.id == *id) else {
+            let Some(item) = self.find(id) else {
                 checked.unknown.push((*id).to_owned());
                 continue;
             };

@@ -8,6 +8,8 @@ pub mod routes;
 
 pub mod decode;
 
+pub mod qr;
+
 pub mod wing;
 
 pub mod doctor;
@@ -70,6 +72,8 @@ enum Command {
     Import(daemon::Import),
     /// Shows what a payload becomes
     Decode(decode::DecodeArgs),
+    /// Writes the QR code of a unit's page as SVG
+    Qr(qr::QrArgs),
     /// Publishes a simulated city to a broker
     Simulate(wing::SimulateArgs),
     /// Publishes a status log to a broker as canonical events
@@ -134,6 +138,7 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Doctor(args) => Ok(doctor::run(&args).await?),
         Command::Import(daemon::Import::Units(args)) => daemon::import_units(&args).await,
         Command::Decode(args) => Ok(decode::run(&args)?),
+        Command::Qr(args) => Ok(qr::run(&args)?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),
     }

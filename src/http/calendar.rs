@@ -35,6 +35,19 @@ impl Calendar {
         (years >= 0).then_some(years)
     }
 
+    /// `2026-11-24T14:05` in the zone, as a form's field has it.
+    #[must_use]
+    pub fn written(&self, at: i64) -> String {
+        self.civil(Timestamp(at)).strftime("%Y-%m-%dT%H:%M").to_string()
+    }
+
+    /// The point in time that a form's field names in the zone; `None` if it names none.
+    #[must_use]
+    pub fn instant(&self, text: &str) -> Option<Timestamp> {
+        let civil: DateTime = text.parse().ok()?;
+        Some(Timestamp(self.zone.to_timestamp(civil).ok()?.as_millisecond()))
+    }
+
     /// `2026-11-24 14:05:03` in the zone.
     #[must_use]
     pub fn local(&self, at: Timestamp) -> String {
@@ -55,5 +68,8 @@ mod tests {
         assert_eq!(calendar.years_in_use("2011-11-25", now), Some(14));
         assert_eq!(calendar.years_in_use("2031-01-01", now), None);
         assert_eq!(calendar.local(now), "2026-11-24 00:30:00");
+        assert_eq!(calendar.written(now.0), "2026-11-24T00:30");
+        assert_eq!(calendar.instant("2026-11-24T00:30"), Some(now));
+        assert_eq!(calendar.instant("tomorrow"), None);
     }
 }

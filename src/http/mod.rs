@@ -24,6 +24,8 @@ pub mod api;
 
 pub mod calendar;
 
+pub mod qr;
+
 pub mod phrases;
 
 pub mod pages;

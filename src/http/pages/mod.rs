@@ -1,4 +1,4 @@
-//! Pages for people, made on the server, without scripts, in Chinese and English. One file per page, its markup in templates/.
+//! Pages for people, made on the server, in Chinese and English. One file per page, its markup in templates/.
 
 pub mod frame;
 
@@ -17,6 +17,10 @@ pub mod silences;
 pub mod received;
 
 pub mod units;
+
+pub mod visits;
+
+pub mod visit_form;
 
 pub mod quarantine;
 
@@ -48,6 +52,8 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(silences::routes())
         .merge(received::routes())
         .merge(units::routes())
+        .merge(visits::routes())
+        .merge(visit_form::routes())
         .merge(quarantine::routes())
         .route("/style.css", get(style))
 }
@@ -68,7 +74,7 @@ struct ProblemPage {
 /// Shows refusals as pages where a person asked for a page, and keeps the language that was asked for.
 pub async fn dress(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.starts_with("/api/") || path.starts_with("/-/") || path == "/metrics" || path == "/style.css" {
+    if path.starts_with("/api/") || path.starts_with("/-/") || path == "/metrics" || path == "/style.css" || path == "/visit.js" {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();

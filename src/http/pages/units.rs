@@ -69,6 +69,8 @@ struct CountLine {
 
 struct VisitLine {
     id: String,
+    /// A later record replaces it.
+    replaced: bool,
     kind: String,
     starts: Moment,
     ends: Option<Moment>,
@@ -174,6 +176,7 @@ fn visit_line(row: &VisitRow, desk: &Desk) -> VisitLine {
         starts: Moment::of(row.started_at, desk),
         ends: row.ended_at.map(|at| Moment::of(at, desk)),
         record_id: row.record_id.clone(),
+        replaced: !row.corrections().is_empty(),
     }
 }
 

@@ -46,6 +46,14 @@ pub struct UnitRow {
     pub firing: i64,
 }
 
+/// What recording a visit needs to know of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct UnitBrief {
+    pub kind: String,
+    pub site: String,
+    pub maintenance_interval_days: i64,
+}
+
 /// Which units, in order of their ids.
 #[derive(Debug, Clone, Default)]
 pub struct UnitFilter {
@@ -96,6 +104,15 @@ impl Reader {
         query.push(" order by u.id limit ").push_bind(i64::from(filter.limit) + 1);
         let rows = query.build_query_as::<UnitRow>().fetch_all(&mut *snapshot.tx).await?;
         Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
+    }
+
+    /// What recording a visit needs to know of a unit; `None` if the registry does not have it.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn unit_brief(&self, id: &str) -> Result<Option<UnitBrief>, ReadError> {
+        let find = sqlx::query_as("select kind, site, maintenance_interval_days from unit where id = $1").bind(id);
+        Ok(find.fetch_optional(&mut *self.snapshot().await?.tx).await?)
     }
 
     /// One unit with its latest state, counts, alerts, events, visits and gaps; `None` if the registry does not have it.

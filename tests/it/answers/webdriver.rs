@@ -22,6 +22,15 @@ pub struct Browser {
 impl Browser {
     /// Starts a browser without a screen.
     pub fn start() -> Self {
+        Self::sized("800,600")
+    }
+
+    /// The same with the window of a phone.
+    pub fn phone() -> Self {
+        Self::sized("390,844")
+    }
+
+    fn sized(window: &str) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -43,7 +52,9 @@ impl Browser {
         let mut browser =
             Self { driver, session: format!("http://127.0.0.1:{port}/session"), agent, _profile: profile };
         let folder = format!("--user-data-dir={}", browser._profile.path().display());
+        let window = format!("--window-size={window}");
         let arguments = json!([
+            window,
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
@@ -97,6 +108,29 @@ impl Browser {
         self.ask("POST", &format!("/element/{element}/click"), &json!({}));
         // The driver does not wait for a page of another origin. What was clicked is gone when the next page is there.
         until("the click leads to another page", || !self.is_there(&element));
+    }
+
+    /// Clicks on what leads nowhere, such as a box to tick.
+    pub fn tap(&self, selector: &str) {
+        let element = self.find(selector);
+        self.ask("POST", &format!("/element/{element}/click"), &json!({}));
+    }
+
+    /// Runs a script in the page, as an extension of the person would, and answers what it returns.
+    pub fn run(&self, script: &str) -> Value {
+        self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Writes a picture of the whole page to the folder of `PICTURES`, where that is set, for a person to look at.
+    pub fn picture(&self, name: &str) {
+        let Some(folder) = std::env::var_os("PICTURES") else { return };
+        let height = self.run("return document.documentElement.scrollHeight").as_i64().unwrap();
+        let shown = self.ask("GET", "/window/rect", &Value::Null);
+        self.ask("POST", "/window/rect", &json!({ "width": shown["width"], "height": height + 200 }));
+        let taken = self.ask("GET", "/screenshot", &Value::Null);
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, taken.as_str().unwrap()).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), bytes).unwrap();
+        self.ask("POST", "/window/rect", &json!({ "width": shown["width"], "height": shown["height"] }));
     }
 
     fn is_there(&self, element: &str) -> bool {
