@@ -207,7 +207,8 @@ fn read(mut document: Document, kind: UnitKind) -> Result<Checklist, ConfigError
     let found: Vec<(usize, Item)> = document.list_at("item");
     let mut items: Vec<Item> = Vec::with_capacity(found.len());
     for (position, item) in found {
-        let mut refuse = |key: &str, problem: &str| document.refuse(&format!("item.{position}.{key}"), problem.to_owned());
+        let mut refuse =
+            |key: &str, problem: &str| document.refuse(&format!("item.{position}.{key}"), problem.to_owned());
         let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if item.id.is_empty() || item.id.len() > 32 || !item.id.bytes().all(good) {
             refuse("id", "must be 1 to 32 characters from A-Z a-z 0-9 . _ -");

@@ -22,7 +22,7 @@ use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
 use crate::http::calendar::Calendar;
-use crate::http::handles::{Answering, Maintenance, FIRING_SERIES, FLUSH_ALLOWANCE, Http};
+use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http, Maintenance};
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;

@@ -7,8 +7,8 @@ use crate::decode::{BUILT_IN, Decoder, topic};
 use crate::domain::event::{Direction, Door, Event, Mode, State};
 use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardReport;
-use crate::domain::id::RegionCode;
 use crate::domain::id::PublisherId;
+use crate::domain::id::RegionCode;
 use crate::domain::visit::Visit;
 
 /// Decodes one message and writes its facts as indented JSON. `mapping` of `None` takes whichever mapping fits.

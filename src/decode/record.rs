@@ -78,7 +78,8 @@ pub fn visit_or_faults(message: &Message<'_>, sent: Option<Timestamp>) -> Result
     keep(&mut faults, optional(object, "next_due", field::date));
     keep(&mut faults, optional(object, "reason", long_text));
     keep(&mut faults, optional(object, "photos", photos));
-    let people = keep(&mut faults, optional(object, PEOPLE_FIELD, |_, node| people(node))).flatten().unwrap_or_default();
+    let people =
+        keep(&mut faults, optional(object, PEOPLE_FIELD, |_, node| people(node))).flatten().unwrap_or_default();
     let body = keep(&mut faults, strict::except(message.text, &|name| name == PEOPLE_FIELD));
     let needed = ts.zip(started_at).zip(record_id).zip(kind).zip(body.flatten());
     match needed {

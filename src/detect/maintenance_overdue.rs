@@ -59,7 +59,8 @@ const fn is_planned(kind: VisitKind, interval_days: u32) -> bool {
 impl MaintenanceOverdue {
     fn span(&self, visit: &StoredVisit, interval: u32, until: Option<Timestamp>) -> Option<Span> {
         let due = due(visit.started_at, interval);
-        let steps = self.0.days.iter().zip(1..).map(|(days, level)| Step { at: due.plus_days(i64::from(*days)), level });
+        let steps =
+            self.0.days.iter().zip(1..).map(|(days, level)| Step { at: due.plus_days(i64::from(*days)), level });
         let steps: Vec<Step> = steps.filter(|step| until.is_none_or(|until| step.at < until)).collect();
         Some(Span {
             start: steps.first()?.at,
@@ -109,7 +110,8 @@ impl Rule for MaintenanceOverdue {
     fn spans(&self, history: &History) -> Vec<Span> {
         let interval = history.unit.maintenance_interval_days;
         let planned = history.past.visits.iter().filter(|visit| is_planned(visit.kind, interval));
-        let mut finished: Vec<(Timestamp, &StoredVisit)> = planned.filter_map(|visit| Some((visit.end()?, visit))).collect();
+        let mut finished: Vec<(Timestamp, &StoredVisit)> =
+            planned.filter_map(|visit| Some((visit.end()?, visit))).collect();
         finished.sort_by_key(|(end, visit)| (*end, visit.started_at));
         let mut spans = Vec::new();
         let mut last: Option<&StoredVisit> = None;

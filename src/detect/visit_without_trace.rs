@@ -54,9 +54,10 @@ fn was_inspected(modes: &[&StoredEvent], visit: &StoredVisit, end: Timestamp) ->
 
 /// What is said of a visit, if it left no trace.
 fn missing(history: &History, modes: &[&StoredEvent], visit: &StoredVisit, end: Timestamp) -> Option<Summary> {
-    let silent = history.silences.iter().any(|silence| {
-        silence.from <= visit.started_at + HEARD_AT_FIRST && silence.to.is_none_or(|to| end <= to)
-    });
+    let silent = history
+        .silences
+        .iter()
+        .any(|silence| silence.from <= visit.started_at + HEARD_AT_FIRST && silence.to.is_none_or(|to| end <= to));
     let tells_modes = modes.iter().any(|event| event.mode == Some(Mode::Inspection) && event.at <= end);
     if silent {
         return Some(Summary {

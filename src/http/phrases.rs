@@ -174,12 +174,14 @@ phrases! {
     meets_alerts: "目前被静默的告警", "Alerts that meet it now";
     meets_no_unit: "没有任何登记的电梯符合条件，此静默不起作用。是否写错？", "It meets no unit of the registry, so it silences nothing. Is a name misspelt?";
     meets_no_alert: "目前没有告警符合条件。", "No alert that fires now meets it.";
+    began: "开始", "Began";
+    ended: "结束", "Ended";
     record_visit: "登记维保", "Record a visit";
     checklist: "维保项目", "Checklist";
     result: "结果", "Result";
     item_unknown: "清单中无此项", "not in the list";
     item_ill_fitting: "答复形式不符", "answered in another way";
-    item_failed: "不合格", "failed";
+    item_failed: "须整改", "to be put right";
     item_unanswered: "未填写", "not answered";
     workers: "作业人员", "Workers";
     worker_first: "作业人员一（工号）", "First worker (id)";

@@ -21,8 +21,11 @@ pub fn seal(record: &mut VisitRecord) {
         return;
     }
     record.sealed = record.visit.people.iter().cloned().map(sealed).collect();
-    let commitments: BTreeMap<&str, String> =
-        record.sealed.iter().map(|sealed| (sealed.person.role.as_str(), commitment(&sealed.person, &sealed.salt))).collect();
+    let commitments: BTreeMap<&str, String> = record
+        .sealed
+        .iter()
+        .map(|sealed| (sealed.person.role.as_str(), commitment(&sealed.person, &sealed.salt)))
+        .collect();
     let commitments = serde_json::to_string(&commitments).expect("texts by text always have a JSON form");
     record.visit.body =
         strict::with(&record.visit.body, FIELD, &commitments).expect("a body is the canonical JSON that decoding made");

@@ -85,7 +85,8 @@ impl Pipeline {
         let done = match change.stored_confirmation(visit, CONFIRMER).await? {
             None => Confirmed::UnknownVisit,
             Some(Some((body, salt))) => {
-                let same = salt.is_some_and(|salt| body == confirmation_body(visit, &people::commitment(&person, &salt), note));
+                let same = salt
+                    .is_some_and(|salt| body == confirmation_body(visit, &people::commitment(&person, &salt), note));
                 if same { Confirmed::Known } else { Confirmed::Already }
             }
             Some(None) => {

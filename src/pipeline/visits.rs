@@ -97,7 +97,8 @@ async fn may_correct(
     let own = name_of(record);
     let Some(first) = known.get(&corrected).filter(|_| corrected != own) else { return Ok(Ok(())) };
     if first.unit != record.unit {
-        let detail = format!("supersedes: {} is a visit to unit {}; a correction stays with its unit", first.id, first.unit);
+        let detail =
+            format!("supersedes: {} is a visit to unit {}; a correction stays with its unit", first.id, first.unit);
         return Ok(Err((Reason::Conflict, detail)));
     }
     let mut next = first.supersedes.clone();

@@ -140,11 +140,7 @@ fn name(row: &SqliteRow) -> Result<(String, String), StoreError> {
 }
 
 fn stored_body(row: &SqliteRow) -> Result<StoredBody, StoreError> {
-    Ok(StoredBody {
-        id: row.try_get("id")?,
-        unit: word(TABLE, row.try_get("unit")?)?,
-        body: row.try_get("body")?,
-    })
+    Ok(StoredBody { id: row.try_get("id")?, unit: word(TABLE, row.try_get("unit")?)?, body: row.try_get("body")? })
 }
 
 /// Reads a whole event row with its identity.

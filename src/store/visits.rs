@@ -60,7 +60,8 @@ impl Change<'_> {
             found.insert(name, record);
         }
         let ids: Vec<&String> = names.keys().collect();
-        let salts = "select p.visit, p.role, p.salt from json_each($1) j cross join visit_person p on p.visit = j.value";
+        let salts =
+            "select p.visit, p.role, p.salt from json_each($1) j cross join visit_person p on p.visit = j.value";
         for row in sqlx::query(salts).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await? {
             let visit: String = row.try_get("visit")?;
             if let Some(record) = names.get(&visit).and_then(|name| found.get_mut(name)) {
@@ -97,11 +98,7 @@ impl Change<'_> {
             .execute(&mut *self.transaction)
             .await?;
         let workers = "insert or ignore into visit_worker (worker, visit) select value, $2 from json_each($1)";
-        sqlx::query(workers)
-            .bind(to_json(&visit.workers))
-            .bind(&record.id)
-            .execute(&mut *self.transaction)
-            .await?;
+        sqlx::query(workers).bind(to_json(&visit.workers)).bind(&record.id).execute(&mut *self.transaction).await?;
         for sealed in &record.sealed {
             self.insert_person(&record.id, sealed).await?;
         }
@@ -146,7 +143,6 @@ impl Change<'_> {
     ///
     /// # Errors
     /// Those of the engine.
-    #[expect(clippy::option_option, reason = "no such visit, and a visit without confirmation, are two answers")]
     pub async fn stored_confirmation(
         &mut self,
         visit: &str,

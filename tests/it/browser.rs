@@ -86,6 +86,8 @@ async fn pages_fit_a_phone_and_can_be_read_in_both_languages() {
         &alert,
         "/units",
         "/units/jj-0001",
+        "/units/jj-0001/visit/new?kind=OY&",
+        "/visits/v-0001",
         "/quarantine",
         "/silences",
         "/silences/s-1",
@@ -94,7 +96,8 @@ async fn pages_fit_a_phone_and_can_be_read_in_both_languages() {
     for path in paths {
         for language in ["zh", "en"] {
             let file = folder.path().join("page.html");
-            copy(&city, &format!("{path}?lang={language}"), &file, "").await;
+            copy(&city, &format!("{path}{}lang={language}", if path.contains('?') { "" } else { "?" }), &file, "")
+                .await;
             let (wide, seen, small) = measure(&file);
             assert!(seen <= f64::from(PHONE) + 150.0, "the window is {seen} wide, no phone");
             assert!(wide <= seen, "{path} in {language} is {wide} px wide on a screen of {seen}");

@@ -103,8 +103,7 @@ impl Known {
                 && visit.ended_at.unwrap() - visit.started_at < SHORT
                 && visit.ended_at.unwrap() <= x
         };
-        let mut ends: Vec<Timestamp> =
-            self.visits.iter().filter(short).map(|visit| visit.ended_at.unwrap()).collect();
+        let mut ends: Vec<Timestamp> = self.visits.iter().filter(short).map(|visit| visit.ended_at.unwrap()).collect();
         ends.sort();
         let (mut found, mut after) = (0, x);
         while let Some(end) = ends.pop().filter(|end| after < *end + WINDOW || (found > 0 && after == *end + WINDOW)) {

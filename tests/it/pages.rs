@@ -50,6 +50,9 @@ async fn every_link_of_every_page_leads_somewhere_and_nothing_hostile_is_markup(
         if !headers["content-type"].to_str().unwrap().starts_with("text/html") {
             continue;
         }
+        // The form's own script is the one that there is.
+        let body =
+            body.replace(concat!("<script src=\"/visit.js?v=", env!("CARGO_PKG_VERSION"), "\" defer></script>"), "");
         assert!(!body.contains("<script") && !body.contains(" style=") && !body.contains("onload"), "{path}");
         assert!(body.contains("<html lang=\"zh-CN\">") || body.contains("<html lang=\"en\">"), "{path}");
         escaped += usize::from(body.contains("&#60;script&#62;"));

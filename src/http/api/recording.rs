@@ -37,7 +37,9 @@ pub struct ConfirmationForm {
 
 /// The body of a record, as docs/CONTRACT.md has it.
 #[derive(Debug, utoipa::ToSchema)]
-#[schema(description = "a visit as MQTT takes it (docs/CONTRACT.md); `ts` may be left out, and a correction needs a `reason`")]
+#[schema(
+    description = "a visit as MQTT takes it (docs/CONTRACT.md); `ts` may be left out, and a correction needs a `reason`"
+)]
 pub struct VisitForm {
     #[schema(min_length = 1, max_length = 64)]
     pub record_id: String,
@@ -82,7 +84,8 @@ pub async fn record(http: &Http, unit: &str, payload: &[u8]) -> Result<(String, 
     let unknown = || Problem::missing("unit", unit);
     let id = UnitId::new(unit).map_err(|_| unknown())?;
     let now = http.clock.now();
-    let visit = read(payload, now).map_err(|faults| wrong(faults.iter().map(|fault| fault.detail.clone()).collect()))?;
+    let visit =
+        read(payload, now).map_err(|faults| wrong(faults.iter().map(|fault| fault.detail.clone()).collect()))?;
     let mut faults = implausible(&visit, now);
     if let Some(named) = &visit.supersedes {
         let whose = visit.supersedes_publisher.as_ref().map_or(PEOPLE, |publisher| publisher.as_str());
@@ -120,7 +123,10 @@ pub async fn confirm_by(http: &Http, visit: &str, by: &str, note: &str) -> Resul
         Done::Confirmed(Confirmed::Stored) => Ok(true),
         Done::Confirmed(Confirmed::Known) => Ok(false),
         Done::Confirmed(Confirmed::UnknownVisit) => Err(Problem::missing("visit", visit)),
-        _ => Err(Problem::new(StatusCode::CONFLICT, "this visit is confirmed already, by somebody else or in other words")),
+        _ => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "this visit is confirmed already, by somebody else or in other words",
+        )),
     }
 }
 

@@ -74,7 +74,12 @@ struct ProblemPage {
 /// Shows refusals as pages where a person asked for a page, and keeps the language that was asked for.
 pub async fn dress(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.starts_with("/api/") || path.starts_with("/-/") || path == "/metrics" || path == "/style.css" || path == "/visit.js" {
+    if path.starts_with("/api/")
+        || path.starts_with("/-/")
+        || path == "/metrics"
+        || path == "/style.css"
+        || path == "/visit.js"
+    {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();

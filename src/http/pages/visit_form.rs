@@ -214,7 +214,8 @@ fn as_record(filled: &[(String, String)], list: Option<&Checklist>, http: &Http)
             }
             "started_at" | "ended_at" => {
                 let at = http.calendar.instant(value);
-                let at = at.ok_or_else(|| Problem::parameter(name, "must be a day and a time, such as 2026-11-24T08:30"))?;
+                let at =
+                    at.ok_or_else(|| Problem::parameter(name, "must be a day and a time, such as 2026-11-24T08:30"))?;
                 record.insert(name.clone(), json!(at.to_string()));
             }
             "workers" | "problem_codes" => lists.entry(name).or_default().push(json!(value)),

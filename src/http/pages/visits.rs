@@ -157,8 +157,7 @@ fn sheet(file: VisitFile, http: &Http, desk: &Desk, reading: &Reading) -> VisitP
     let checks = checked(&file, &http.maintenance.checklists).map(|(_, checked)| checked).unwrap_or_default();
     let codes = list(&record, "problem_codes");
     let codes = codes.iter().filter_map(Value::as_str).map(|code| language.word("problem_code", code)).collect();
-    let workers: Vec<String> =
-        list(&record, "workers").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let workers: Vec<String> = list(&record, "workers").iter().filter_map(Value::as_str).map(str::to_owned).collect();
     VisitPage {
         frame: reading.frame(language.word("visit", &file.visit.kind), "/units"),
         kind: language.word("visit", &file.visit.kind),

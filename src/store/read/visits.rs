@@ -167,13 +167,17 @@ fn page_query(filter: &VisitFilter) -> QueryBuilder<Sqlite> {
     let VisitFilter { unit, worker, maintainer, kind, .. } = filter;
     if let Some(worker) = worker {
         place = "d.visit";
-        query.push(" from visit_worker d cross join visit v on v.id = d.visit where d.worker = ").push_bind(worker.clone());
+        query
+            .push(" from visit_worker d cross join visit v on v.id = d.visit where d.worker = ")
+            .push_bind(worker.clone());
     } else if unit.is_some() {
         query.push(" from visit v indexed by visit_unit where true");
     } else if filter.corrected {
         place = "d.corrected";
-        query.push(" from visit_correction d cross join visit v on v.id = d.corrected where not exists \
-             (select 1 from visit_correction e where e.corrected = d.corrected and e.correction < d.correction)");
+        query.push(
+            " from visit_correction d cross join visit v on v.id = d.corrected where not exists \
+             (select 1 from visit_correction e where e.corrected = d.corrected and e.correction < d.correction)",
+        );
     } else if maintainer.is_some() {
         query.push(" from visit v indexed by visit_maintainer where true");
     } else if kind.is_some() {

@@ -128,7 +128,8 @@ impl Browser {
         let shown = self.ask("GET", "/window/rect", &Value::Null);
         self.ask("POST", "/window/rect", &json!({ "width": shown["width"], "height": height + 200 }));
         let taken = self.ask("GET", "/screenshot", &Value::Null);
-        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, taken.as_str().unwrap()).unwrap();
+        let bytes =
+            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, taken.as_str().unwrap()).unwrap();
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), bytes).unwrap();
         self.ask("POST", "/window/rect", &json!({ "width": shown["width"], "height": shown["height"] }));
     }

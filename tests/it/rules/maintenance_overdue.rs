@@ -31,7 +31,9 @@ async fn fires_a_day_after_the_visit_was_due_and_not_a_millisecond_before_and_gr
     visited(&mut world, "r-1", VisitKind::Hm, 0).await;
     world.pass_until(day(16) - MS).await;
     assert_eq!(levels(&mut world).await, []);
-    for (d, level, severity) in [(16, 1, "info"), (17, 1, "info"), (18, 2, "warning"), (22, 3, "warning"), (90, 3, "warning")] {
+    for (d, level, severity) in
+        [(16, 1, "info"), (17, 1, "info"), (18, 2, "warning"), (22, 3, "warning"), (90, 3, "warning")]
+    {
         world.pass_until(day(d)).await;
         assert_eq!(levels(&mut world).await, [(day(16), None, level, severity.to_owned())], "day {d}");
     }

@@ -12,11 +12,8 @@ const RULE: &str = "worker_in_two_places";
 /// Three units: the second at the first one's site, the third at another site of the same firm, the fourth of another firm.
 async fn town() -> World {
     let mut world = World::new().await;
-    let elsewhere = |name: &str, site: &str, firm: &str| Unit {
-        site: site.to_owned(),
-        maintainer: firm.to_owned(),
-        ..unit(name)
-    };
+    let elsewhere =
+        |name: &str, site: &str, firm: &str| Unit { site: site.to_owned(), maintainer: firm.to_owned(), ..unit(name) };
     let units = [
         elsewhere("lift-2", "site-1", "firm-1"),
         elsewhere("lift-3", "site-2", "firm-1"),
@@ -46,10 +43,8 @@ async fn fires_at_both_units_from_the_moment_at_which_both_visits_had_begun_in_e
     let (first, second) = (at(1, 8, 0, 0), at(1, 8, 30, 0));
     for swapped in [false, true] {
         let mut world = town().await;
-        let mut told = vec![
-            (UNIT, from_to("r-1", first, first + HOUR)),
-            ("lift-3", from_to("r-2", second, second + HOUR)),
-        ];
+        let mut told =
+            vec![(UNIT, from_to("r-1", first, first + HOUR)), ("lift-3", from_to("r-2", second, second + HOUR))];
         if swapped {
             told.reverse();
         }
@@ -67,7 +62,9 @@ async fn both_in_one_batch_are_found_as_well() {
     let mut world = town().await;
     let (from, to) = (at(1, 8, 0, 0), at(1, 9, 0, 0));
     world.now = to;
-    world.arrive(vec![visit_message(UNIT, from_to("r-1", from, to)), visit_message("lift-3", from_to("r-2", from, to))]).await;
+    world
+        .arrive(vec![visit_message(UNIT, from_to("r-1", from, to)), visit_message("lift-3", from_to("r-2", from, to))])
+        .await;
     assert_eq!(found(&mut world).await.len(), 2);
 }
 

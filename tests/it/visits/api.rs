@@ -34,7 +34,11 @@ async fn a_record_is_new_once_and_then_known_and_another_of_its_name_is_refused_
     let open = opened().await;
     let first = record("r-1", day(1));
     let (status, file) = post(&open, RECORD, &first).await;
-    assert_eq!((status, file["publisher"].as_str(), file["unit"].as_str()), (201, Some("people"), Some(UNIT)), "{file}");
+    assert_eq!(
+        (status, file["publisher"].as_str(), file["unit"].as_str()),
+        (201, Some("people"), Some(UNIT)),
+        "{file}"
+    );
     assert_eq!(file["people"]["recorder"], json!({"erased": false, "name": "林工", "phone": "13900000001"}));
     assert_eq!(file["checked"]["checklist"], "starter-1");
     assert_eq!(file["checked"]["unknown"], json!([]));
@@ -49,7 +53,11 @@ async fn a_record_is_new_once_and_then_known_and_another_of_its_name_is_refused_
     without.as_object_mut().unwrap().remove("ts");
     without["record_id"] = json!("r-2");
     for status in [201, 200] {
-        assert_eq!(post(&open, RECORD, &without).await.0, status, "the time of sending is ours, and no part of the record");
+        assert_eq!(
+            post(&open, RECORD, &without).await.0,
+            status,
+            "the time of sending is ours, and no part of the record"
+        );
     }
 }
 
@@ -61,10 +69,21 @@ async fn every_wrong_field_is_named_at_once() {
         "items": [{"id": "T-HM-01"}], "photos": [{"sha256": "12"}], "people": {"recorder": {"shoe": "44"}},
     });
     let (status, problem) = post(&open, RECORD, &wrong).await;
-    let fields: Vec<&str> =
-        problem["errors"].as_array().unwrap().iter().map(|error| error.as_str().unwrap().split(':').next().unwrap()).collect();
-    let expected =
-        ["started_at", "record_id", "kind", "items[0].result", "next_due", "photos[0].sha256", "people.recorder.\"shoe\""];
+    let fields: Vec<&str> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error.as_str().unwrap().split(':').next().unwrap())
+        .collect();
+    let expected = [
+        "started_at",
+        "record_id",
+        "kind",
+        "items[0].result",
+        "next_due",
+        "photos[0].sha256",
+        "people.recorder.\"shoe\"",
+    ];
     assert_eq!((status, fields), (422, expected.to_vec()), "{problem}");
     let first = record("r-1", day(1));
     for (fields, what) in [
@@ -91,14 +110,14 @@ async fn people_correct_any_record_with_a_reason_and_the_list_folds_it() {
     let mut world = World::new().await;
     arrive(&mut world, &[record("r-1", day(1))]).await;
     let open = open(world, None).await;
-    let correction =
-        with(&record("c-1", day(2)), json!({"supersedes": "r-1", "supersedes_publisher": "maker-1"}));
+    let correction = with(&record("c-1", day(2)), json!({"supersedes": "r-1", "supersedes_publisher": "maker-1"}));
     let (status, problem) = post(&open, RECORD, &correction).await;
     assert_eq!((status, problem["errors"][0].as_str()), (422, Some("reason: a correction says why")));
     let correction = with(&correction, json!({"reason": "the day was wrong"}));
     let (status, file) = post(&open, RECORD, &correction).await;
     assert_eq!(status, 201, "{file}");
-    let chain: Vec<&str> = file["chain"].as_array().unwrap().iter().map(|one| one["record_id"].as_str().unwrap()).collect();
+    let chain: Vec<&str> =
+        file["chain"].as_array().unwrap().iter().map(|one| one["record_id"].as_str().unwrap()).collect();
     assert_eq!(chain, ["r-1", "c-1"]);
     let again = with(&record("c-2", day(3)), json!({"supersedes": "c-1", "reason": "once more"}));
     assert_eq!(post(&open, RECORD, &again).await.0, 201);
@@ -143,13 +162,17 @@ async fn visits_are_found_by_unit_worker_firm_kind_and_time_and_paged() {
     assert_eq!(names(&open, "maintainer=firm-2").await, Vec::<String>::new());
     let (from, to) = (day(2), day(4));
     assert_eq!(names(&open, &format!("from={from}&to={to}")).await, ["r-3", "r-2"]);
-    for query in ["", "unit=lift-1&", "worker=w-1&", "maintainer=firm-1&", "kind=HM&", "worker=w-1&from=2026-01-02T00:00:00Z&"] {
+    for query in
+        ["", "unit=lift-1&", "worker=w-1&", "maintainer=firm-1&", "kind=HM&", "worker=w-1&from=2026-01-02T00:00:00Z&"]
+    {
         let whole = names(&open, query).await;
         let mut pages = Vec::new();
         let mut after = String::new();
         loop {
             let page = list(&open, &format!("{query}limit=2&after={after}")).await;
-            pages.extend(page["items"].as_array().unwrap().iter().map(|item| item["record_id"].as_str().unwrap().to_owned()));
+            pages.extend(
+                page["items"].as_array().unwrap().iter().map(|item| item["record_id"].as_str().unwrap().to_owned()),
+            );
             match page["next"].as_str() {
                 Some(next) => after = next.to_owned(),
                 None => break,
@@ -157,7 +180,9 @@ async fn visits_are_found_by_unit_worker_firm_kind_and_time_and_paged() {
         }
         assert_eq!(pages, whole, "{query}");
     }
-    for wrong in ["kind=XX", "corrected=yes", "folded=maybe", "corrected=only&folded=true", "colour=red", "from=yesterday"] {
+    for wrong in
+        ["kind=XX", "corrected=yes", "folded=maybe", "corrected=only&folded=true", "colour=red", "from=yesterday"]
+    {
         assert_eq!(get(&open, &format!("/api/v1/visits?{wrong}")).await.0, 400, "{wrong}");
     }
     assert_eq!(get(&open, "/api/v1/visits/v-none").await.0, 404);
@@ -170,7 +195,10 @@ async fn the_owner_confirms_once() {
     let path = format!("/api/v1/visits/{}/confirmation", file["id"].as_str().unwrap());
     let word = json!({"by": "Chen 陈", "note": "seen"});
     let (status, file) = post(&open, &path, &word).await;
-    assert_eq!((status, file["confirmation"]["by"].as_str(), file["confirmation"]["note"].as_str()), (201, Some("Chen 陈"), Some("seen")));
+    assert_eq!(
+        (status, file["confirmation"]["by"].as_str(), file["confirmation"]["note"].as_str()),
+        (201, Some("Chen 陈"), Some("seen"))
+    );
     assert_eq!(post(&open, &path, &word).await.0, 200);
     for other in [json!({"by": "Lin", "note": "seen"}), json!({"by": "Chen 陈", "note": ""})] {
         assert_eq!(post(&open, &path, &other).await.0, 409);
@@ -201,7 +229,10 @@ async fn overdue_units_are_listed_by_firm_with_the_visit_they_rest_on() {
     let items = list("maintainer=firm-1").await;
     assert_eq!(items.as_array().unwrap().len(), 1, "a unit without a visit is not overdue");
     let unit = &items[0];
-    assert_eq!((unit["unit"].as_str(), unit["overdue_days"].as_i64(), unit["severity"].as_str()), (Some(UNIT), Some(4), Some("warning")));
+    assert_eq!(
+        (unit["unit"].as_str(), unit["overdue_days"].as_i64(), unit["severity"].as_str()),
+        (Some(UNIT), Some(4), Some("warning"))
+    );
     assert_eq!(unit["due_at"], day(16).to_string());
     assert_eq!(list("maintainer=firm-2").await, json!([]));
     assert_eq!(list("region=350582").await.as_array().unwrap().len(), 1);

@@ -40,7 +40,10 @@ async fn a_worker_records_a_visit_on_a_phone_and_the_owner_confirms_and_it_is_co
     let record = &first["record"];
     assert_eq!(record["workers"], json!(["w-17", "w-22"]));
     // 08:05 in the pages' zone, which is eight hours ahead.
-    assert_eq!((first["started_at"].as_str(), first["ended_at"].as_str()), (Some("2026-01-10T00:05:00.000Z"), Some("2026-01-10T00:55:00.000Z")));
+    assert_eq!(
+        (first["started_at"].as_str(), first["ended_at"].as_str()),
+        (Some("2026-01-10T00:05:00.000Z"), Some("2026-01-10T00:55:00.000Z"))
+    );
     assert_eq!(record["items"][0], json!({"id": "T-HM-01", "result": "pass"}));
     let levelling = record["items"].as_array().unwrap().iter().find(|item| item["id"] == "T-HM-09").unwrap();
     assert_eq!(*levelling, json!({"id": "T-HM-09", "result": 4.5, "unit": "mm"}));
@@ -48,7 +51,10 @@ async fn a_worker_records_a_visit_on_a_phone_and_the_owner_confirms_and_it_is_co
     assert_eq!(record["next_due"], "2026-01-25");
     assert_eq!(second["record"]["reason"], "wrong result");
     let mut world = open.world.lock().await;
-    assert_eq!(world.text("select name || ' ' || phone from visit_person where role = 'recorder'").await, "林 Lin 13900000001");
+    assert_eq!(
+        world.text("select name || ' ' || phone from visit_person where role = 'recorder'").await,
+        "林 Lin 13900000001"
+    );
     assert_eq!(world.count("select count(*) from visit_confirmation").await, 1);
 }
 
@@ -58,8 +64,10 @@ fn fill(browser: &Browser, address: &str) {
     let wide = browser.run("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]");
     assert!(wide[0].as_i64() <= wide[1].as_i64(), "the form is wider than the phone: {wide}");
     // A date field takes keys by the browser's own order of parts, so its value is set as a picker would.
-    browser.run("document.querySelector('[name=started_at]').value = '2026-01-10T08:05'; \
-         document.querySelector('[name=ended_at]').value = '2026-01-10T08:55'");
+    browser.run(
+        "document.querySelector('[name=started_at]').value = '2026-01-10T08:05'; \
+         document.querySelector('[name=ended_at]').value = '2026-01-10T08:55'",
+    );
     browser.fill("input[name=workers]", "w-17");
     browser.fill("label + label input[name=workers], label:nth-of-type(4) input", "w-22");
     browser.tap("input[name='item-T-HM-01'][value=pass]");
@@ -108,7 +116,8 @@ async fn a_form_that_is_sent_twice_is_one_record_and_one_of_another_site_is_refu
     assert!(page.contains("item-T-OY-06") && page.contains("item-T-HM-01"), "{page}");
     let (_, name) = page.split_once("name=\"record_id\" value=\"").unwrap();
     let name = name.split_once('"').unwrap().0;
-    let body = format!("record_id={name}&kind=OY&started_at=2026-01-10T08%3A05&workers=w-1&item-T-HM-09=about+4&supersedes=");
+    let body =
+        format!("record_id={name}&kind=OY&started_at=2026-01-10T08%3A05&workers=w-1&item-T-HM-09=about+4&supersedes=");
     let url = format!("{}/units/lift-1/visit/new", open.address);
     let own = [FORM, ("origin", open.address.as_str())];
     let mut places = Vec::new();
@@ -122,7 +131,10 @@ async fn a_form_that_is_sent_twice_is_one_record_and_one_of_another_site_is_refu
     assert!(status == 200 && sheet.contains("about 4"), "{sheet}");
     assert_eq!(send("POST", url.clone(), &[FORM, ("origin", "http://evil.example")], &body).await.0, 403);
     assert_eq!(send("POST", url.clone(), &[FORM], &body).await.0, 403);
-    for (wrong, status) in [("workers=w-1", "w-1&colour=red"), ("2026-01-10T08%3A05", "tomorrow"), ("kind=OY", "kind=XX")].map(|(from, to)| (body.replace(from, to), 400..=422)) {
+    for (wrong, status) in
+        [("workers=w-1", "w-1&colour=red"), ("2026-01-10T08%3A05", "tomorrow"), ("kind=OY", "kind=XX")]
+            .map(|(from, to)| (body.replace(from, to), 400..=422))
+    {
         let (found, text, _) = send("POST", url.clone(), &own, &wrong).await;
         assert!(status.contains(&found), "{found}: {text}");
     }

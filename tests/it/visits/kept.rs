@@ -20,7 +20,10 @@ async fn names_and_phones_stand_apart_from_the_record_which_commits_to_them() {
     let told: serde_json::Value = serde_json::from_str(&body).unwrap();
     let commitment = told["people"]["recorder"].as_str().unwrap();
     assert_eq!((commitment.len(), told["next_due"].as_str()), (64, Some("2026-02-01")));
-    assert_eq!(world.text("select role || ' ' || name || ' ' || phone || ' ' || length(salt) from visit_person").await, "recorder 林工 13900000001 32");
+    assert_eq!(
+        world.text("select role || ' ' || name || ' ' || phone || ' ' || length(salt) from visit_person").await,
+        "recorder 林工 13900000001 32"
+    );
     // Whoever has the salt can compute it.
     let salt = world.text("select hex(salt) from visit_person").await;
     let person = liftwatch::domain::visit::Person {
@@ -38,7 +41,7 @@ async fn the_same_record_is_a_duplicate_and_another_name_or_phone_is_a_conflict(
     let first = record("r-1", day(1));
     assert_eq!(arrive(&mut world, &[first.clone(), first.clone()]).await.duplicates, 1, "within one batch");
     world.restart().await;
-    assert_eq!(arrive(&mut world, &[first.clone()]).await.duplicates, 1);
+    assert_eq!(arrive(&mut world, std::slice::from_ref(&first)).await.duplicates, 1);
     for people in [
         json!({"recorder": {"name": "林工", "phone": "13900000002"}}),
         json!({"recorder": {"name": "林工"}}),
@@ -57,7 +60,7 @@ async fn the_same_record_is_a_duplicate_and_another_name_or_phone_is_a_conflict(
 async fn an_erased_person_is_gone_from_the_file_and_the_rest_decides_what_is_the_same() {
     let mut world = World::new().await;
     let first = record("r-1", day(1));
-    arrive(&mut world, &[first.clone()]).await;
+    arrive(&mut world, std::slice::from_ref(&first)).await;
     let body = world.text("select body from visit").await;
     let id = world.text("select id from visit").await;
     world.close().await;
@@ -188,10 +191,14 @@ async fn a_file_of_the_schema_before_keeps_its_visits_and_breaks_their_circles()
     sqlx::Connection::close(raw).await.unwrap();
     Store::open(&file).await.unwrap().close().await.unwrap();
     let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    let corrections: Vec<String> =
-        sqlx::query_scalar("select corrected || '<' || correction from visit_correction").fetch_all(&mut raw).await.unwrap();
+    let corrections: Vec<String> = sqlx::query_scalar("select corrected || '<' || correction from visit_correction")
+        .fetch_all(&mut raw)
+        .await
+        .unwrap();
     assert_eq!(corrections, ["v-01<v-02"], "circles, other units and itself correct nothing");
-    let workers: Vec<String> =
-        sqlx::query_scalar("select worker || ' ' || visit from visit_worker order by 1").fetch_all(&mut raw).await.unwrap();
+    let workers: Vec<String> = sqlx::query_scalar("select worker || ' ' || visit from visit_worker order by 1")
+        .fetch_all(&mut raw)
+        .await
+        .unwrap();
     assert_eq!(workers, ["w-1 v-01", "w-1 v-02", "w-2 v-01"]);
 }
