@@ -129,7 +129,9 @@ fn event(event: &Event) -> Value {
     })
 }
 
+/// The people whom a visit names are shown by their roles alone.
 fn visit(visit: &Visit) -> Value {
+    let roles: Vec<&str> = visit.people.iter().map(|person| person.role.as_str()).collect();
     json!({
         "ts": visit.ts.to_string(),
         "record_id": visit.record_id,
@@ -139,7 +141,7 @@ fn visit(visit: &Visit) -> Value {
         "workers": visit.workers,
         "supersedes": visit.supersedes,
         "supersedes_publisher": visit.supersedes_publisher.as_ref().map(PublisherId::as_str),
-        "people": visit.people.iter().map(|person| &person.role).collect::<Vec<_>>(),
+        "people": if visit.people.is_empty() { None } else { Some(roles) },
         "body": visit.body,
     })
 }

@@ -105,6 +105,22 @@ pub fn expected(case: Case<'_>) -> Expected {
             "Have the controller send the missing events again, or say why they are lost",
             None,
         ),
+        "area_power" => Expected::new(
+            "检查是否有人被困；恢复供电后确认电梯逐台恢复运行",
+            "See whether anybody is trapped; when the mains are back, see that every unit runs again",
+            None,
+        ),
+        "blind_region" => Expected::new(
+            "检查网络及消息服务器；在此之前本区情况只能靠人查看",
+            "Look at the network and the broker; until then only people on site can see",
+            None,
+        ),
+        _ => of_records(case),
+    }
+}
+
+fn of_records(case: Case<'_>) -> Expected {
+    match case.rule {
         "maintenance_overdue" => {
             Expected::new("立即维保并上传记录", "Do the visit that is due, and send its record", Some(case.starts_at))
         }
@@ -121,16 +137,6 @@ pub fn expected(case: Case<'_>) -> Expected {
         "visit_too_short" => {
             Expected::new("核实维保项目是否逐项完成", "Find out whether every item of the list was done", None)
         }
-        "area_power" => Expected::new(
-            "检查是否有人被困；恢复供电后确认电梯逐台恢复运行",
-            "See whether anybody is trapped; when the mains are back, see that every unit runs again",
-            None,
-        ),
-        "blind_region" => Expected::new(
-            "检查网络及消息服务器；在此之前本区情况只能靠人查看",
-            "Look at the network and the broker; until then only people on site can see",
-            None,
-        ),
         _ => Expected::new("查看并答复", "Look at it and answer", None),
     }
 }

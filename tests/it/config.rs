@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use liftwatch::app;
 use liftwatch::broker::BrokerUrl;
+use liftwatch::checklists;
 use liftwatch::config::sections::{Display, Http, Region, Settings, Store};
 use liftwatch::config::{ConfigError, Document};
 use liftwatch::decode::settings::MappingSettings;
@@ -32,6 +33,7 @@ fn read_all(mut document: Document) -> Result<app::settings::Settings, ConfigErr
 fn read(mut document: Document) -> Result<Settings, ConfigError> {
     let settings = Settings::read(&mut document);
     let _: toml::Table = document.section("rules");
+    let _: toml::Table = document.section("maintenance");
     let _: Vec<toml::Table> = document.list("mapping");
     let _ = notify::settings::Settings::read(&mut document);
     document.finish().map(|()| settings)
@@ -143,6 +145,11 @@ fn the_shipped_file_is_good_and_shows_the_defaults() {
     section_equals_default::<detect::over_age::Settings>("rules.over_age");
     section_equals_default::<detect::silent_unit::Settings>("rules.silent_unit");
     section_equals_default::<detect::evidence_gap::Settings>("rules.evidence_gap");
+    section_equals_default::<detect::maintenance_overdue::Settings>("rules.maintenance_overdue");
+    section_equals_default::<detect::visit_without_trace::Settings>("rules.visit_without_trace");
+    section_equals_default::<detect::worker_in_two_places::Settings>("rules.worker_in_two_places");
+    section_equals_default::<detect::visit_too_short::Settings>("rules.visit_too_short");
+    section_equals_default::<checklists::Settings>("maintenance");
     let whole = read_all(Document::load(&here("config/liftwatch.toml")).unwrap()).unwrap();
     assert_eq!(whole.rules, detect::Settings::default(), "every rule stands in the shipped file");
 
