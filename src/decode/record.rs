@@ -149,25 +149,29 @@ fn photos(name: &str, node: &Node<'_>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Names and phones by role. A field that is neither would be personal data without a place, so it is refused.
+/// Names and phones by role. A field that is neither would be personal data without a place, so it is refused. What is
+/// refused here is not shown: refusals are logged.
 fn people(node: &Node<'_>) -> Result<Vec<Person>, Rejection> {
     let roles = object_at(PEOPLE_FIELD, node, "a person by role")?;
     let mut people = Vec::new();
     for (role, node) in roles.fields().filter(|(_, node)| **node != Node::Null) {
         let good = (1..=32).contains(&role.len()) && role.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
         if !good || role == CONFIRMER || people.len() == PEOPLE {
-            let detail = format!("people: {} is no role; at most {PEOPLE}, of a-z and _", shown(role));
+            let detail = format!("people: roles are at most {PEOPLE}, of 1 to 32 characters from a-z and _");
             return Err(Rejection::new(Reason::BadValue, detail));
         }
         let place = format!("{PEOPLE_FIELD}.{role}");
         let person = object_at(&place, node, "name and phone")?;
-        if let Some((other, _)) = person.fields().find(|(name, _)| !matches!(*name, "name" | "phone")) {
-            let detail = format!("{place}.{}: a person has a name and a phone, and nothing else", shown(other));
+        if person.fields().any(|(name, _)| !matches!(name, "name" | "phone")) {
+            let detail = format!("{place}: a person has a name and a phone, and nothing else");
             return Err(Rejection::new(Reason::BadValue, detail));
         }
         let text = |part: &str| {
-            let place = format!("{place}.{part}");
-            given(person, part).map(|node| field::text(&place, node, NAME).map(str::to_owned)).transpose()
+            let read = |node| field::text(part, node, NAME).map(str::to_owned);
+            given(person, part).map(read).transpose().map_err(|fault| {
+                let detail = format!("{place}.{part}: not text of 1 to {NAME} characters without control characters");
+                Rejection::new(fault.reason, detail)
+            })
         };
         let (name, phone) = (text("name")?, text("phone")?);
         if name.is_some() || phone.is_some() {

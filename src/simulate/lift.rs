@@ -204,17 +204,27 @@ impl Lift {
     /// Writes the record of a visit from `started` to `ended`.
     pub fn visit(&mut self, at: Timestamp, kind: VisitKind, started: Timestamp, ended: Timestamp) -> Vec<u8> {
         self.visits += 1;
-        let first = self.rng.u32(1..200);
-        let result = |good: bool| if good { "pass" } else { "repaired" };
-        let items = [("A1-01", true), ("A1-07", kind != VisitKind::Fm), ("A1-12", true)];
+        // A site has a team of its own, so nobody is at two sites at once.
+        let first = self.rng.usize(1..200) % 4 + 8 * self.site;
+        let result = |good: bool| if good { "pass" } else { "fail" };
+        let list = match self.kind {
+            UnitKind::Traction => 'T',
+            UnitKind::Hydraulic => 'H',
+            UnitKind::Dumbwaiter => 'D',
+            UnitKind::Escalator => 'E',
+        };
+        let items = [("HM-01", true), ("HM-02", kind != VisitKind::Fm), ("HM-03", true)];
         payload::to_bytes(&VisitPayload {
             ts: at.to_string(),
             record_id: format!("{}-{:04}", self.id, self.visits),
             kind: kind.as_str(),
             started_at: started.to_string(),
             ended_at: ended.to_string(),
-            workers: [format!("w-{first}"), format!("w-{}", first + 200)],
-            items: items.into_iter().map(|(id, good)| ItemPayload { id, result: result(good) }).collect(),
+            workers: [format!("w-{first}"), format!("w-{}", first + 4)],
+            items: items
+                .into_iter()
+                .map(|(id, good)| ItemPayload { id: format!("{list}-{id}"), result: result(good) })
+                .collect(),
             problem_codes: ["S0"],
         })
     }

@@ -96,7 +96,7 @@ pub struct VisitPayload {
 /// One line of a visit's checklist.
 #[derive(Debug, Clone, Serialize)]
 pub struct ItemPayload {
-    pub id: &'static str,
+    pub id: String,
     pub result: &'static str,
 }
 

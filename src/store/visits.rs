@@ -97,7 +97,8 @@ impl Change<'_> {
             .bind(whose.map(PublisherId::as_str))
             .execute(&mut *self.transaction)
             .await?;
-        let workers = "insert or ignore into visit_worker (worker, visit) select value, $2 from json_each($1)";
+        let workers = "insert or ignore into visit_worker (worker, visit, maintainer, kind) \
+             select j.value, v.id, v.maintainer, v.kind from json_each($1) j cross join visit v on v.id = $2";
         sqlx::query(workers).bind(to_json(&visit.workers)).bind(&record.id).execute(&mut *self.transaction).await?;
         for sealed in &record.sealed {
             self.insert_person(&record.id, sealed).await?;
@@ -111,13 +112,13 @@ impl Change<'_> {
     /// Those of the engine.
     pub async fn link_corrections(&mut self, ids: &[&str]) -> Result<(), StoreError> {
         let ids = to_json(ids);
-        let new = "insert or ignore into visit_correction (corrected, correction) \
-             select old.id, new.id from json_each($1) j cross join visit new on new.id = j.value \
+        let new = "insert or ignore into visit_correction (corrected, correction, maintainer, kind) \
+             select old.id, new.id, old.maintainer, old.kind from json_each($1) j cross join visit new on new.id = j.value \
              cross join visit old on old.publisher = new.supersedes_publisher and old.record_id = new.supersedes \
              where old.unit = new.unit and old.id <> new.id";
         sqlx::query(new).bind(&ids).execute(&mut *self.transaction).await?;
-        let waiting = "insert or ignore into visit_correction (corrected, correction) \
-             select old.id, new.id from json_each($1) j cross join visit old on old.id = j.value \
+        let waiting = "insert or ignore into visit_correction (corrected, correction, maintainer, kind) \
+             select old.id, new.id, old.maintainer, old.kind from json_each($1) j cross join visit old on old.id = j.value \
              cross join visit new on new.supersedes_publisher = old.publisher and new.supersedes = old.record_id \
              where new.supersedes is not null and old.unit = new.unit and old.id <> new.id";
         sqlx::query(waiting).bind(&ids).execute(&mut *self.transaction).await?;
@@ -177,14 +178,16 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
     pub async fn units_beside(&mut self, visits: &[&str]) -> Result<Vec<(UnitId, Timestamp)>, StoreError> {
+        // With the bounds of the query that finds the pair (src/store/history.rs).
         let find = "select o.unit, min(max(v.started_at, o.started_at)) as at from json_each($1) j \
              cross join visit v on v.id = j.value cross join json_each(v.body, '$.workers') w \
-             cross join visit_worker x on x.worker = w.value \
+             cross join json_each((select json_group_array(l.visit) from (select x.visit from visit_worker x \
+             where x.worker = w.value and x.maintainer = v.maintainer \
              and x.visit > printf('v-%012x', max(v.started_at - 86400000, 0)) \
-             and x.visit < printf('v-%012x', max(v.ended_at, 0) + 1) \
-             cross join visit o on o.id = x.visit \
+             and x.visit < printf('v-%012x', max(v.ended_at, 0) + 1) limit 50) l)) m \
+             cross join visit o on o.id = m.value \
              where v.ended_at is not null and o.ended_at > v.started_at and o.started_at < v.ended_at \
-             and o.unit <> v.unit and o.site <> v.site and o.maintainer = v.maintainer group by o.unit";
+             and o.unit <> v.unit and o.site <> v.site group by o.unit";
         let rows = sqlx::query(find).bind(to_json(visits)).fetch_all(&mut *self.transaction).await?;
         rows.iter().map(|row| Ok((word(TABLE, row.try_get("unit")?)?, Timestamp(row.try_get("at")?)))).collect()
     }

@@ -326,6 +326,8 @@ CREATE TABLE visit_confirmation (
 CREATE TABLE visit_correction (
     corrected text not null,
     correction text not null unique,
+    maintainer text not null,
+    kind text not null,
     primary key (corrected, correction)
 ) without rowid;
 
@@ -341,6 +343,8 @@ CREATE TABLE visit_person (
 CREATE TABLE visit_worker (
     worker text not null,
     visit text not null,
+    maintainer text not null,
+    kind text not null,
     primary key (worker, visit)
 ) without rowid;
 
@@ -407,6 +411,8 @@ CREATE INDEX unregistered_message_unit on unregistered_message (unit, id);
 CREATE INDEX visit_kind on visit (kind, id);
 
 CREATE INDEX visit_maintainer on visit (maintainer, id);
+
+CREATE INDEX visit_maintainer_kind on visit (maintainer, kind, id);
 
 CREATE INDEX visit_supersedes on visit (supersedes_publisher, supersedes) where supersedes is not null;
 

@@ -207,7 +207,7 @@ async fn the_history_query_reads_by_its_two_indexes() {
 async fn a_units_visits_are_found_by_index_however_many_there_are() {
     let (_folder, file) = closed().await;
     let history = source("src/store/history.rs");
-    for (name, tables) in [("VISITS", ["v", "x", "e"]), ("ELSEWHERE", ["v", "x", "o"]), ("SILENCES", ["a", "a", "a"])] {
+    for (name, tables) in [("VISITS", ["v", "x", "e"]), ("ELSEWHERE", ["n", "x", "o"]), ("SILENCES", ["a", "a", "a"])] {
         let query = format!("explain query plan {}", between(&history, &format!("const {name}: &str = \""), "\";"));
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(query)).bind("[]").fetch_all(&mut connect(&file).await).await.unwrap();

@@ -17,29 +17,35 @@ drop index visit_unit;
 drop index visit_supersedes;
 create index visit_unit on visit (unit, id);
 create index visit_maintainer on visit (maintainer, id);
+create index visit_maintainer_kind on visit (maintainer, kind, id);
 create index visit_kind on visit (kind, id);
 create index visit_supersedes on visit (supersedes_publisher, supersedes) where supersedes is not null;
 
--- Who worked: one row per worker and visit.
+-- Who worked: one row per worker and visit. Firm and kind are the visit's, so that a list need not look each visit up.
 create table visit_worker (
     worker text not null,
     visit text not null,
+    maintainer text not null,
+    kind text not null,
     primary key (worker, visit)
 ) without rowid;
 insert or ignore into visit_worker
-    select w.value, v.id
+    select w.value, v.id, v.maintainer, v.kind
     from visit v, json_each(case when json_valid(v.body) then v.body else '{}' end, '$.workers') w
     where w.type = 'text';
 
--- Which visit a correction corrects, once both are here. Both are of one unit, and no chain of them is a circle.
+-- Which visit a correction corrects, once both are here. Both are of one unit, and no chain of them is a circle. Firm and
+-- kind are those of the corrected one.
 create table visit_correction (
     corrected text not null,
     correction text not null unique,
+    maintainer text not null,
+    kind text not null,
     primary key (corrected, correction)
 ) without rowid;
 with recursive
-    named (corrected, correction) as (
-        select old.id, new.id from visit new join visit old
+    named (corrected, correction, maintainer, kind) as (
+        select old.id, new.id, old.maintainer, old.kind from visit new join visit old
             on old.publisher = new.supersedes_publisher and old.record_id = new.supersedes
         where new.supersedes is not null and old.unit = new.unit and old.id <> new.id
     ),
@@ -49,7 +55,7 @@ with recursive
         select w.start, n.corrected from walk w join named n on n.correction = w.at
     )
 insert into visit_correction
-    select n.corrected, n.correction from named n
+    select n.corrected, n.correction, n.maintainer, n.kind from named n
     where not exists (select 1 from walk w where w.start = n.correction and w.at = n.correction);
 
 -- Names and phones of a record. The record holds a commitment in their place; erasing somebody deletes the row.

@@ -160,32 +160,46 @@ pub(super) async fn page(tx: &mut SqliteConnection, filter: &VisitFilter) -> Res
     Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
 }
 
-/// The statement of a page. What narrows most leads, and is named, since the engine cannot tell the indexes apart.
-fn page_query(filter: &VisitFilter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-    let mut place = "v.id";
-    let VisitFilter { unit, worker, maintainer, kind, .. } = filter;
-    if let Some(worker) = worker {
-        place = "d.visit";
-        query
-            .push(" from visit_worker d cross join visit v on v.id = d.visit where d.worker = ")
-            .push_bind(worker.clone());
-    } else if unit.is_some() {
-        query.push(" from visit v indexed by visit_unit where true");
-    } else if filter.corrected {
-        place = "d.corrected";
-        query.push(
+/// Where a list is read from: the source, and what stands there for a visit's id, firm and kind.
+fn source(filter: &VisitFilter) -> (&'static str, [&'static str; 3]) {
+    let own = ["v.id", "v.maintainer", "v.kind"];
+    match filter {
+        VisitFilter { unit: Some(_), .. } => (" from visit v indexed by visit_unit where true", own),
+        VisitFilter { worker: Some(_), .. } => (
+            " from visit_worker d cross join visit v on v.id = d.visit where true",
+            ["d.visit", "d.maintainer", "d.kind"],
+        ),
+        VisitFilter { corrected: true, .. } => (
             " from visit_correction d cross join visit v on v.id = d.corrected where not exists \
              (select 1 from visit_correction e where e.corrected = d.corrected and e.correction < d.correction)",
-        );
-    } else if maintainer.is_some() {
-        query.push(" from visit v indexed by visit_maintainer where true");
-    } else if kind.is_some() {
-        query.push(" from visit v indexed by visit_kind where true");
-    } else {
-        query.push(" from visit v where true");
+            ["d.corrected", "d.maintainer", "d.kind"],
+        ),
+        VisitFilter { maintainer: Some(_), kind: Some(_), .. } => {
+            (" from visit v indexed by visit_maintainer_kind where true", own)
+        }
+        VisitFilter { maintainer: Some(_), .. } => (" from visit v indexed by visit_maintainer where true", own),
+        VisitFilter { kind: Some(_), .. } => (" from visit v indexed by visit_kind where true", own),
+        _ => (" from visit v where true", own),
     }
-    for (column, value) in [("v.unit", unit), ("v.maintainer", maintainer), ("v.kind", kind)] {
+}
+
+/// The statement of a page. What narrows most leads, and is named, since the engine cannot tell the indexes apart; every
+/// condition is put where it needs no look at the visit itself, if it can be.
+fn page_query(filter: &VisitFilter) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    let (from, [place, maintainer, kind]) = source(filter);
+    query.push(from);
+    match (&filter.worker, &filter.unit) {
+        (Some(worker), None) => {
+            query.push(" and d.worker = ").push_bind(worker.clone());
+        }
+        (Some(worker), Some(_)) => {
+            query.push(" and exists (select 1 from visit_worker w where w.visit = v.id and w.worker = ");
+            query.push_bind(worker.clone()).push(")");
+        }
+        _ => {}
+    }
+    for (column, value) in [("v.unit", &filter.unit), (maintainer, &filter.maintainer), (kind, &filter.kind)] {
         if let Some(value) = value {
             query.push(" and ").push(column).push(" = ").push_bind(value.clone());
         }
@@ -202,11 +216,12 @@ fn page_query(filter: &VisitFilter) -> QueryBuilder<Sqlite> {
     if let Some(after) = &filter.after {
         bound(" < ", after.clone());
     }
+    let corrected = "exists (select 1 from visit_correction c where c.corrected = ";
     if filter.corrected {
-        query.push(" and exists (select 1 from visit_correction c where c.corrected = v.id)");
+        query.push(" and ").push(corrected).push(place).push(")");
     }
     if filter.folded {
-        query.push(" and not exists (select 1 from visit_correction c where c.corrected = v.id)");
+        query.push(" and not ").push(corrected).push(place).push(")");
     }
     query.push(" order by ").push(place).push(" desc limit ").push_bind(i64::from(filter.limit) + 1);
     query

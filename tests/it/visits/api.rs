@@ -75,15 +75,8 @@ async fn every_wrong_field_is_named_at_once() {
         .iter()
         .map(|error| error.as_str().unwrap().split(':').next().unwrap())
         .collect();
-    let expected = [
-        "started_at",
-        "record_id",
-        "kind",
-        "items[0].result",
-        "next_due",
-        "photos[0].sha256",
-        "people.recorder.\"shoe\"",
-    ];
+    let expected =
+        ["started_at", "record_id", "kind", "items[0].result", "next_due", "photos[0].sha256", "people.recorder"];
     assert_eq!((status, fields), (422, expected.to_vec()), "{problem}");
     let first = record("r-1", day(1));
     for (fields, what) in [

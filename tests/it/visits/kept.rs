@@ -202,3 +202,18 @@ async fn a_file_of_the_schema_before_keeps_its_visits_and_breaks_their_circles()
         .unwrap();
     assert_eq!(workers, ["w-1 v-01", "w-1 v-02", "w-2 v-01"]);
 }
+
+#[tokio::test]
+async fn a_refusal_never_shows_a_name_or_a_phone() {
+    let mut world = World::new().await;
+    let told = "13900000009\u{7}";
+    for people in [
+        json!({"recorder": {"name": told}}),
+        json!({"recorder": {"phone": told}}),
+        json!({"recorder": {"shoe": told}}),
+        json!({told: {"name": "x"}}),
+    ] {
+        let outcome = arrive(&mut world, &[with(&record("r-1", day(1)), json!({"people": people}))]).await;
+        assert!(!outcome.refused[0].1.contains("13900000009"), "it is logged: {}", outcome.refused[0].1);
+    }
+}
