@@ -23,6 +23,8 @@ const MERGE: i64 = 60 * MINUTE;
 /// Days between two visits, and days after which a visit that is due is late.
 const INTERVAL: i64 = 15;
 const LATE: [i64; 3] = [1, 3, 7];
+/// So long before and after a visit's time an event may be of it.
+const NEAR: i64 = 30 * MINUTE;
 /// A half-month visit takes at least so long.
 const SHORT: i64 = 10 * MINUTE;
 
@@ -103,13 +105,58 @@ impl Known {
                 && visit.ended_at.unwrap() - visit.started_at < SHORT
                 && visit.ended_at.unwrap() <= x
         };
-        let mut ends: Vec<Timestamp> = self.visits.iter().filter(short).map(|visit| visit.ended_at.unwrap()).collect();
-        ends.sort();
-        let (mut found, mut after) = (0, x);
-        while let Some(end) = ends.pop().filter(|end| after < *end + WINDOW || (found > 0 && after == *end + WINDOW)) {
-            (found, after) = (found + 1, end);
+        gathered(self.visits.iter().filter(short).map(|visit| visit.ended_at.unwrap()).collect(), x)
+    }
+
+    /// The episodes of `visit_without_trace`, for which one must know when nothing was heard: from when to when.
+    pub fn without_trace(&self, now: Timestamp, silences: &[(Timestamp, Option<Timestamp>)]) -> Vec<Episode> {
+        let found: Vec<Timestamp> = self
+            .visits
+            .iter()
+            .filter(|visit| !self.superseded(visit) && !self.left_a_trace(visit, silences))
+            .map(|visit| visit.ended_at.unwrap() + NEAR)
+            .collect();
+        let mut bounds: Vec<Timestamp> = found.iter().flat_map(|at| [*at, *at + WINDOW]).collect();
+        bounds.sort();
+        let mut episodes: Vec<Episode> = Vec::new();
+        let mut open: Option<(Timestamp, u8)> = None;
+        for x in bounds.into_iter().filter(|x| *x <= now || open_at(&found, *x) == 0) {
+            match (&mut open, open_at(&found, x)) {
+                (None, 0) => {}
+                (None, level) => open = Some((x, level)),
+                (Some((start, worst)), 0) => {
+                    episodes.push(("visit_without_trace", *start, Some(x), *worst));
+                    open = None;
+                }
+                (Some((_, worst)), level) => *worst = level,
+            }
         }
-        found
+        episodes.retain(|episode| episode.1 <= now);
+        episodes
+    }
+
+    /// Whether the unit told anything of a visit, or could not have.
+    fn left_a_trace(&self, visit: &Visit, silences: &[(Timestamp, Option<Timestamp>)]) -> bool {
+        let (start, end) = (visit.started_at, visit.ended_at.unwrap());
+        let near = |at: Timestamp| start - NEAR <= at && at <= end + NEAR;
+        let lasting = [FaultCode::SafetyChainOpen, FaultCode::UnintendedCarMovement];
+        let tells = |event: &&Event| match event.kind {
+            EventType::AlarmPressed => false,
+            EventType::FaultCleared => event.fault.as_ref().is_some_and(|fault| lasting.contains(&fault.code)),
+            _ => true,
+        };
+        if self.events.iter().filter(tells).any(|event| near(event.ts)) {
+            return true;
+        }
+        let silent =
+            |(from, to): &(Timestamp, Option<Timestamp>)| *from <= start + 10 * MINUTE && to.is_none_or(|to| end <= to);
+        if silences.iter().any(silent) {
+            return false;
+        }
+        let modes = self.events.iter().filter(|event| event.kind == EventType::ModeChanged);
+        let inspected = |event: &Event| event.mode == Some(Mode::Inspection);
+        let before = modes.clone().filter(|event| event.ts < start - NEAR).max_by_key(|event| event.ts);
+        before.is_some_and(inspected) || !modes.clone().any(|event| inspected(event) && event.ts <= end)
     }
 
     /// Whether a fault at `x` does not count: the mode then, the mains then, a visit then.
@@ -213,4 +260,19 @@ impl Known {
             (reported, _) => reported.is_some(),
         }
     }
+}
+
+/// How many findings there were by `x` since the last time that none had been found for a window; 0 if none stands.
+fn gathered(mut found: Vec<Timestamp>, x: Timestamp) -> u8 {
+    found.retain(|at| *at <= x);
+    found.sort();
+    let (mut count, mut after) = (0, x);
+    while let Some(at) = found.pop().filter(|at| after < *at + WINDOW || (count > 0 && after == *at + WINDOW)) {
+        (count, after) = (count + 1, at);
+    }
+    count
+}
+
+fn open_at(found: &[Timestamp], x: Timestamp) -> u8 {
+    gathered(found.to_vec(), x)
 }

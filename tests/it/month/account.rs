@@ -152,7 +152,8 @@ pub fn assert_firing(day: i64, stored: &BTreeMap<String, bool>, silent: &HashSet
     for (alert, firing) in stored {
         let [rule, unit, _, ends, _] = alert.split(' ').collect::<Vec<_>>()[..] else { panic!("{alert}") };
         let lasts = ends == "-" || Timestamp::parse(ends).unwrap() > now;
-        let held = rule != "entrapment" && silent.contains(unit);
+        let records = ["maintenance_overdue", "visit_without_trace", "worker_in_two_places", "visit_too_short"];
+        let held = rule != "entrapment" && !records.contains(&rule) && silent.contains(unit);
         assert!(*firing == lasts || (held && *firing), "day {day}: {alert}, firing: {firing}");
     }
 }

@@ -167,16 +167,20 @@ impl Witness {
                 let ends = ends.map_or_else(|| "-".to_owned(), |ends| ends.to_string());
                 lines.insert(format!("{rule} {name} {starts} {ends} {severity}"));
             };
-            if !unit.known.events.is_empty() {
-                for (rule, starts, ends, level) in unit.known.episodes(now) {
+            let open = unit.silent.map(|since| (since, None));
+            let silences = unit.silences.iter().map(|(since, ends)| (*since, Some(*ends))).chain(open);
+            let silences: Vec<(Timestamp, Option<Timestamp>)> = silences.collect();
+            if !unit.known.events.is_empty() || !unit.known.visits.is_empty() {
+                let told: Vec<_> = silences.iter().map(|(since, ends)| (*since + self.patience, *ends)).collect();
+                let traceless = unit.known.without_trace(now, &told);
+                for (rule, starts, ends, level) in unit.known.episodes(now).into_iter().chain(traceless) {
                     line(rule, starts, ends, severity(rule, level));
                 }
             }
             for (starts, ends) in unit.numbers.alerts(now) {
                 line("evidence_gap", starts, Some(ends), "info");
             }
-            let open = unit.silent.map(|since| (since, None));
-            for (since, ends) in unit.silences.iter().map(|(since, ends)| (*since, Some(*ends))).chain(open) {
+            for (since, ends) in silences {
                 let hazard = since + 72 * HOUR < ends.unwrap_or(now + 1);
                 line("silent_unit", since + self.patience, ends, if hazard { "warning" } else { "info" });
             }
@@ -276,7 +280,7 @@ fn birthday(since: Date, years: i16) -> Timestamp {
 fn severity(rule: &str, level: u8) -> &'static str {
     match (rule, level) {
         ("critical_fault" | "entrapment", _) | ("repeated_entrapment", 2) => "critical",
-        ("repeated_fault_watch", _) => "info",
+        ("repeated_fault_watch" | "visit_without_trace" | "visit_too_short", _) | ("maintenance_overdue", 1) => "info",
         _ => "warning",
     }
 }
