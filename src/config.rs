@@ -177,11 +177,13 @@ impl Document {
     }
 
     /// Relative paths in the file start at the file's own folder. What is below `secrets/` there may be for root alone:
-    /// a service manager that reads it for us (systemd's `LoadCredential=secrets:FOLDER`) puts it where it says.
+    /// a service manager that reads it for us (systemd's `LoadCredential=secrets:FOLDER`) puts it where it says. Where it
+    /// does not, or so that we cannot read it (systemd 252 inside some containers), the file itself is read.
     #[must_use]
     pub fn resolve(&self, path: &Path) -> PathBuf {
         let handed = std::env::var_os("CREDENTIALS_DIRECTORY");
-        if let Some(place) = handed.as_deref().and_then(|folder| credential(Path::new(folder), path)) {
+        let place = handed.as_deref().and_then(|folder| credential(Path::new(folder), path));
+        if let Some(place) = place.filter(|place| std::fs::File::open(place).is_ok()) {
             return place;
         }
         self.path.parent().unwrap_or(Path::new("")).join(path)

@@ -1,7 +1,4 @@
-//! docs/INSTALL.md: every block of commands, in its order, on a machine of its own, with real paths and ports. Where no
-//! systemd runs, a stand-in starts the units' commands.
-
-use std::path::Path;
+//! docs/INSTALL.md: every block of commands, in its order, on a machine of its own, with real paths, ports and systemd.
 
 use super::package::package;
 use super::{machine, shipped};
@@ -12,19 +9,13 @@ fn blocks(guide: &str) -> Vec<String> {
     parts.map(|part| part.split_once("\n```\n").expect("a block ends").0.to_owned()).collect()
 }
 
-fn there() -> Vec<(std::path::PathBuf, &'static str)> {
-    let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/deploy/systemctl.sh");
-    vec![
-        (package().to_owned(), concat!("/root/start/liftwatch_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb")),
-        (stand_in, "/usr/bin/systemctl"),
-    ]
-}
+/// Where the guide finds the package.
+const PACKAGE: &str = concat!("/root/start/liftwatch_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb");
 
 /// Before the first command: in the folder with the package, without traces of earlier installations. tests/run has
 /// installed the packages; without lists of newer ones apt is content with them and needs no network.
 const PREPARED: &str = "
 rm -rf /var/lib/apt/lists/*
-chmod 755 /usr/bin/systemctl
 hostname lifts
 echo '127.0.0.1 localhost lifts' > /etc/hosts
 rm -rf /etc/liftwatch /var/lib/liftwatch /etc/mosquitto/certs /etc/prometheus/liftwatch
@@ -40,7 +31,7 @@ fn every_command_of_the_guide_works_and_ends_with_a_firing_alert_and_a_restored_
     assert!(blocks.len() >= 12, "{} blocks", blocks.len());
     let mut script = PREPARED.to_owned();
     for block in &blocks {
-        // The package's place is the current folder of the first step.
+        // The package lies where the guide begins, and a later step stands elsewhere.
         script += &block.replace(" ./liftwatch_", " /root/start/liftwatch_");
         script += "\n";
     }
@@ -52,14 +43,12 @@ fn every_command_of_the_guide_works_and_ends_with_a_firing_alert_and_a_restored_
         stat -c 'owner %U' /var/lib/liftwatch/liftwatch.db
         curl -sS http://127.0.0.1:9090/api/v1/query?query=liftwatch_ready
         ss -ltnH | sort
-        cat /var/log/liftwatch.log
+        systemctl show liftwatch --property ActiveState,NRestarts,Type,WatchdogUSec,StatusText
+        journalctl --unit liftwatch --no-pager | tail -20
         systemctl stop liftwatch
+        systemctl show liftwatch --property Result
     ";
-    let said = {
-        let there = there();
-        let things: Vec<(&Path, &str)> = there.iter().map(|(from, to)| (from.as_path(), *to)).collect();
-        machine::runs(&script, &things)
-    };
+    let said = machine::runs(&script, &[(package(), PACKAGE)]);
     let took: u64 = said.split_once("\ntook ").unwrap().1.split_once(" s\n").unwrap().0.parse().unwrap();
     assert!(took < 15 * 60, "{took} s");
     for part in [
@@ -68,6 +57,10 @@ fn every_command_of_the_guide_works_and_ends_with_a_firing_alert_and_a_restored_
         "entrapment_reported",
         "before-upgrade.db",
         "owner liftwatch",
+        "NRestarts=0\n",
+        "ActiveState=active\n",
+        "WatchdogUSec=2min\n",
+        "Result=success\n",
         "127.0.0.1:8080 ",
         "127.0.0.1:9090 ",
         "127.0.0.1:9093 ",
@@ -81,8 +74,7 @@ fn every_command_of_the_guide_works_and_ends_with_a_firing_alert_and_a_restored_
 
 #[test]
 fn twin_guide_with_a_command_that_fails_is_caught() {
-    let there = there();
-    let things: Vec<(&Path, &str)> = there.iter().map(|(from, to)| (from.as_path(), *to)).collect();
+    let things = [(package(), PACKAGE)];
     machine::runs(&format!("{PREPARED}true | true\n"), &things);
     assert!(
         !machine::run(&format!("{PREPARED}false | true\ntrue\n"), &things).status.success(),
