@@ -1,7 +1,5 @@
 //! The facts behind area events: who lost the mains, who is silent; and the events as they are kept.
 
-use std::collections::HashSet;
-
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::timeline::{self, Entry};
@@ -157,15 +155,14 @@ impl Reader {
         Ok(AreaFacts { known, mains, silent })
     }
 
-    /// Which of these alerts are on record as not told because of an area event: (alert, area event).
+    /// Which of these, (alert, area event), are not on record yet. In a storm thousands are, look after look.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
-    pub async fn inhibitions(&self, alerts: &[String]) -> Result<HashSet<(String, String)>, ReadError> {
+    pub async fn unrecorded(&self, inhibited: &[(String, String)]) -> Result<Vec<(String, String)>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        let find = "select alert, area from inhibition where alert in (select value from json_each($1))";
-        let rows: Vec<(String, String)> =
-            sqlx::query_as(find).bind(to_json(alerts)).fetch_all(&mut *snapshot.tx).await?;
-        Ok(rows.into_iter().collect())
+        let find = "select j.value ->> 0, j.value ->> 1 from json_each($1) j where not exists (\
+             select 1 from inhibition i where i.alert = j.value ->> 0 and i.area = j.value ->> 1)";
+        Ok(sqlx::query_as(find).bind(to_json(inhibited)).fetch_all(&mut *snapshot.tx).await?)
     }
 }
