@@ -148,10 +148,7 @@ impl Planner {
             }
         }
         if !inhibited.is_empty() {
-            let ids: Vec<String> = inhibited.iter().map(|(alert, _)| alert.clone()).collect();
-            let recorded = self.reader.inhibitions(&ids).await?;
-            inhibited.retain(|pair| !recorded.contains(pair));
-            plan.inhibited = inhibited;
+            plan.inhibited = self.reader.unrecorded(&inhibited).await?;
         }
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! The facts behind area events: who lost the mains, who is silent; and the events as they are kept.
 
-use std::collections::HashSet;
-
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::timeline::{self, Entry};
@@ -119,7 +117,7 @@ impl Reader {
     }
 
     /// The facts since `since` (ms). Silent regions are looked at where at least `units` units are silent at all, or an
-    /// event of a region lasts; units at a site without mains are left out of them.
+    /// event of a region lasts; units without mains, and those at a site without, are left out of them.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
@@ -140,14 +138,21 @@ impl Reader {
         let mut silent: Vec<SilentRegion> = Vec::new();
         if count >= i64::from(units) || known.iter().any(|area| area.site.is_empty() && area.ends_at.is_none()) {
             let monitored = "select u.region, count(*) from unit u join unit_live l on l.unit = u.id \
-                 where l.state_at is not null and not exists (select 1 from area_event e where e.ends_at is null \
+                 where l.state_at is not null and u.id not in (select unit from event indexed by event_mains \
+                 where type in ('mains_off', 'mains_on') and at > $1 group by unit \
+                 having max(iif(type = 'mains_off', at, 0)) > max(iif(type = 'mains_on', at, 0))) \
+                 and not exists (select 1 from area_event e where e.ends_at is null \
                  and e.kind = 'area_power' and e.region = u.region and e.site = u.site) \
                  group by u.region order by u.region";
-            let monitored: Vec<(String, i64)> = sqlx::query_as(monitored).fetch_all(&mut *tx).await?;
-            let since = "select u.region, a.starts_at from alert a join unit u on u.id = a.unit \
-                 where a.rule = 'silent_unit' and a.state = 'firing' and not exists (select 1 from area_event e \
-                 where e.ends_at is null and e.kind = 'area_power' and e.region = u.region and e.site = u.site)";
-            let starts: Vec<(String, i64)> = sqlx::query_as(since).fetch_all(&mut *tx).await?;
+            let monitored: Vec<(String, i64)> = sqlx::query_as(monitored).bind(since).fetch_all(&mut *tx).await?;
+            let starts = "select u.region, a.starts_at from alert a join unit u on u.id = a.unit \
+                 where a.rule = 'silent_unit' and a.state = 'firing' \
+                 and u.id not in (select unit from event indexed by event_mains \
+                 where type in ('mains_off', 'mains_on') and at > $1 group by unit \
+                 having max(iif(type = 'mains_off', at, 0)) > max(iif(type = 'mains_on', at, 0))) \
+                 and not exists (select 1 from area_event e where e.ends_at is null \
+                 and e.kind = 'area_power' and e.region = u.region and e.site = u.site)";
+            let starts: Vec<(String, i64)> = sqlx::query_as(starts).bind(since).fetch_all(&mut *tx).await?;
             let of = |region: &str| starts.iter().filter(|start| start.0 == region).map(|start| start.1).collect();
             silent = monitored
                 .into_iter()
@@ -157,15 +162,14 @@ impl Reader {
         Ok(AreaFacts { known, mains, silent })
     }
 
-    /// Which of these alerts are on record as not told because of an area event: (alert, area event).
+    /// Which of these, (alert, area event), are not on record yet. In a storm thousands are, look after look.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
-    pub async fn inhibitions(&self, alerts: &[String]) -> Result<HashSet<(String, String)>, ReadError> {
+    pub async fn unrecorded(&self, inhibited: &[(String, String)]) -> Result<Vec<(String, String)>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        let find = "select alert, area from inhibition where alert in (select value from json_each($1))";
-        let rows: Vec<(String, String)> =
-            sqlx::query_as(find).bind(to_json(alerts)).fetch_all(&mut *snapshot.tx).await?;
-        Ok(rows.into_iter().collect())
+        let find = "select j.value ->> 0, j.value ->> 1 from json_each($1) j where not exists (\
+             select 1 from inhibition i where i.alert = j.value ->> 0 and i.area = j.value ->> 1)";
+        Ok(sqlx::query_as(find).bind(to_json(inhibited)).fetch_all(&mut *snapshot.tx).await?)
     }
 }

@@ -57,6 +57,10 @@ const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 10_000;
 /// Connections for reading: pages, API and /metrics together; more only compete for the disk.
 const CONNECTIONS: u32 = 4;
 
+/// Rows that SQLite may be ahead of whoever reads them: with few, two threads wake each other for every row. The largest
+/// rows hold 4 KiB of a refused message.
+const ROWS_AHEAD: usize = 1_024;
+
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -117,6 +121,7 @@ impl Reader {
             .filename(path)
             .read_only(true)
             .busy_timeout(LONGEST_READ)
+            .row_buffer_size(ROWS_AHEAD)
             .pragma("query_only", "true");
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)

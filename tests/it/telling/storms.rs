@@ -310,3 +310,19 @@ async fn eight_thousand_units_lose_their_mains_within_ten_seconds() {
     assert!(end.iter().all(|(line, times)| line.ends_with("area_power resolved") && *times <= 2), "{end:?}");
     assert_eq!(town.world.count("select count(*) from area_event where ends_at is null").await, 0);
 }
+
+#[tokio::test]
+async fn units_that_fell_silent_without_mains_do_not_make_a_region_blind_though_their_sites_are_too_small_for_an_event()
+{
+    let mut town = town(60, 3).await;
+    heartbeats(&mut town, 0..60).await;
+    off(&mut town, 0..60).await;
+    // Two thirds of the controllers have no battery.
+    while town.world.now < START + 10 * MINUTE {
+        town.pass(town.world.now + MINUTE, MINUTE).await;
+        heartbeats(&mut town, 0..20).await;
+    }
+    let silent = "select count(*) from alert where rule = 'silent_unit' and state = 'firing'";
+    assert_eq!(town.world.count(silent).await, 40);
+    assert_eq!(events(&mut town).await, "");
+}
