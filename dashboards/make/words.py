@@ -13,6 +13,10 @@ RULES = {
     "over_age": "老旧电梯 · Over age",
     "silent_unit": "电梯失联 · Silent unit",
     "evidence_gap": "证据缺口 · Evidence gap",
+    "maintenance_overdue": "维保超期 · Maintenance overdue",
+    "visit_without_trace": "维保无迹可查 · Visit without a trace",
+    "worker_in_two_places": "作业人员分身 · Worker in two places",
+    "visit_too_short": "维保时间过短 · Visit too short",
     "area_power": "区域停电 · Area power cut",
     "blind_region": "全区失联 · Region out of sight",
 }

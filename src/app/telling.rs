@@ -89,7 +89,7 @@ impl Telling {
 }
 
 fn policy(settings: &Settings) -> Policy {
-    let Notify { public_url, operator, heartbeat, town_regions, .. } = settings.notify.notify.clone();
+    let Notify { public_url, operator, heartbeat, checkpoints, town_regions, .. } = settings.notify.notify.clone();
     Policy {
         routes: settings.notify.routes.clone(),
         ladders: settings.notify.ladders.clone(),
@@ -102,6 +102,7 @@ fn policy(settings: &Settings) -> Policy {
         },
         operator,
         heartbeat: heartbeat.map(|beat| (beat.receiver, i64::from(beat.every_minutes) * MINUTE)),
+        checkpoints: checkpoints.map(|sent| (sent.receiver, i64::from(sent.every_minutes) * MINUTE)),
     }
 }
 

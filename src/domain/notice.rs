@@ -13,6 +13,8 @@ vocabulary!(
         Escalation = "escalation",
         /// Proof that the way to the receiver works.
         Heartbeat = "heartbeat",
+        /// The newest checkpoint of the ledger, for whoever keeps it elsewhere.
+        Checkpoint = "checkpoint",
         /// Something is wrong with liftwatch itself.
         Operator = "operator",
         /// Several messages in one, because the receiver takes no more of them now.

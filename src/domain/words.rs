@@ -52,6 +52,7 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
     ("notification", "reminder", "提醒", "Reminder"),
     ("notification", "escalation", "逾期上报", "Escalation"),
     ("notification", "heartbeat", "心跳", "Heartbeat"),
+    ("notification", "checkpoint", "账本检查点", "Checkpoint of the ledger"),
     ("notification", "operator", "系统自身", "About liftwatch"),
     ("notification", "digest", "汇总", "Digest"),
     ("notification", "test", "测试", "Test"),

@@ -24,6 +24,9 @@ pub const DEAD_GROUP: &str = "liftwatch:dead";
 /// The group of heartbeats.
 pub const HEARTBEAT_GROUP: &str = "liftwatch:heartbeat";
 
+/// The group of checkpoints.
+pub const CHECKPOINT_GROUP: &str = "liftwatch:checkpoint";
+
 /// The group of messages about one kind of trouble.
 #[must_use]
 pub fn trouble_group(kind: TroubleKind) -> String {
@@ -36,6 +39,9 @@ pub struct Affairs {
     pub dead: Vec<DeadRow>,
     pub dead_at: Option<Timestamp>,
     pub heartbeat_at: Option<Timestamp>,
+    /// The ledger's newest checkpoint, as it was signed; and when one was last sent.
+    pub checkpoint: Option<String>,
+    pub checkpoint_at: Option<Timestamp>,
     /// By kind, in the order of the list; when the operator was last told anything of the kind.
     pub troubles: Vec<(TroubleKind, Vec<TroubleRow>, Option<Timestamp>)>,
 }
@@ -51,18 +57,22 @@ enum Standing {
 }
 
 impl Affairs {
-    /// Adds to the plan what the operator and the receiver of heartbeats are told now; the answer is when to ask again.
+    /// Adds to the plan what the operator and the receivers of heartbeats and checkpoints are told now; the answer is when to ask again.
     pub fn tell(
         self,
         desk: &Desk<'_>,
         operator: Option<&str>,
         heartbeat: Option<&(String, i64)>,
+        checkpoints: Option<&(String, i64)>,
         plan: &mut Plan,
     ) -> Option<Timestamp> {
         let mut wakes = vec![dead(desk, operator, self.dead, self.dead_at, plan)];
         for (kind, rows, last) in self.troubles {
             wakes.push(operator.and_then(|operator| troubles(desk, operator, kind, &rows, last, plan)));
         }
+        wakes.push(checkpoints.and_then(|(receiver, every)| {
+            checkpoint(desk, receiver, *every, self.checkpoint.as_deref(), self.checkpoint_at, plan)
+        }));
         wakes.push(heartbeat.and_then(|(receiver, every)| beat(desk, receiver, *every, self.heartbeat_at, plan)));
         wakes.into_iter().flatten().min()
     }
@@ -163,4 +173,25 @@ fn told_at(receiver: &str, group_key: &str, every: i64, now: Timestamp) -> Group
         left: Vec::new(),
         memory: Some(GroupMemory { notified_at: now.0, interval_ms: every, repeat_ms: every, due_at: None }),
     }
+}
+
+/// Sends the newest checkpoint; nothing is said while nothing is signed.
+fn checkpoint(
+    desk: &Desk<'_>,
+    receiver: &str,
+    every: i64,
+    note: Option<&str>,
+    last: Option<Timestamp>,
+    plan: &mut Plan,
+) -> Option<Timestamp> {
+    if let Some(next) = rests(last, every, desk.now) {
+        return Some(next);
+    }
+    // Looked for again a minute later, which is when the first one is signed.
+    let Some(note) = note else { return Some(desk.now + MINUTE) };
+    let id = fresh::id('n', desk.now);
+    let message = letter::checkpoint(&desk.envelope(&id, receiver, CHECKPOINT_GROUP), note);
+    plan.notifications.push(desk.post(NotificationKind::Checkpoint, &message, Vec::new()));
+    plan.groups.push(told_at(receiver, CHECKPOINT_GROUP, every, desk.now));
+    Some(desk.now + every)
 }

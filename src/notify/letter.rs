@@ -192,6 +192,19 @@ pub fn heartbeat(envelope: &Envelope<'_>) -> Message {
     }
 }
 
+/// The ledger's newest checkpoint, to be kept: the signed note stands in the text as it was signed.
+#[must_use]
+pub fn checkpoint(envelope: &Envelope<'_>, note: &str) -> Message {
+    Message {
+        zh: "维保账本检查点。请另行保存：日后可据此证明此前的记录未被更改。".to_owned(),
+        en: "A checkpoint of the maintenance ledger. Keep it: it proves later that nothing before it was changed."
+            .to_owned(),
+        checkpoint: note.to_owned(),
+        link: envelope.place.public_url.map(|url| format!("{url}/ledger")),
+        ..bare(envelope, NotificationKind::Checkpoint)
+    }
+}
+
 /// What a person asks for to try the ways to a receiver.
 #[must_use]
 pub fn test(envelope: &Envelope<'_>) -> Message {
@@ -214,6 +227,7 @@ fn bare(envelope: &Envelope<'_>, kind: NotificationKind) -> Message {
         link: None,
         zh: String::new(),
         en: String::new(),
+        checkpoint: String::new(),
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Message {
     /// What is said beside the alerts, in Chinese and English; empty in most messages.
     pub zh: String,
     pub en: String,
+    /// A checkpoint of the ledger as it was signed, line by line; empty in all other messages.
+    #[serde(default)]
+    pub checkpoint: String,
 }
 
 /// One alert in a message.

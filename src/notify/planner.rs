@@ -60,6 +60,8 @@ pub struct Policy {
     pub operator: Option<String>,
     /// Who is told every so many milliseconds that we live.
     pub heartbeat: Option<(String, i64)>,
+    /// Who is sent the ledger's newest checkpoint every so many milliseconds.
+    pub checkpoints: Option<(String, i64)>,
 }
 
 /// Makes plans.
@@ -111,8 +113,9 @@ impl Planner {
         if !plan.ladders.is_empty() {
             wakes.push(plan.ladders.iter().filter_map(|row| row.due_at).min().map(Timestamp));
         }
-        let Policy { operator, heartbeat, .. } = &self.policy;
-        wakes.push(own.tell(&desk, operator.as_deref(), heartbeat.as_ref(), &mut plan));
+        let Policy { operator, heartbeat, checkpoints, .. } = &self.policy;
+        let told = own.tell(&desk, operator.as_deref(), heartbeat.as_ref(), checkpoints.as_ref(), &mut plan);
+        wakes.push(told);
         plan.skip_what_is_told();
         Ok((plan, wakes.into_iter().flatten().min()))
     }
@@ -204,6 +207,11 @@ impl Planner {
         };
         let operator = self.policy.operator.as_deref();
         let heartbeat = self.policy.heartbeat.as_ref().map(|(receiver, _)| receiver.as_str());
+        let checkpoints = self.policy.checkpoints.as_ref().map(|(receiver, _)| receiver.as_str());
+        let checkpoint = match checkpoints {
+            Some(_) => self.reader.checkpoint(None).await?.map(|kept| kept.note),
+            None => None,
+        };
         let mut troubles = Vec::new();
         for kind in TroubleKind::ALL.iter().copied().filter(|_| operator.is_some()) {
             let rows = match kind {
@@ -218,6 +226,8 @@ impl Planner {
             dead: self.reader.untold_dead(DEAD).await?,
             dead_at: told_at(operator, affairs::DEAD_GROUP).await?,
             heartbeat_at: told_at(heartbeat, affairs::HEARTBEAT_GROUP).await?,
+            checkpoint,
+            checkpoint_at: told_at(checkpoints, affairs::CHECKPOINT_GROUP).await?,
             troubles,
         })
     }

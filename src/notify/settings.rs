@@ -25,6 +25,8 @@ pub struct Notify {
     /// Who hears of dead letters and of liftwatch's own troubles.
     pub operator: Option<String>,
     pub heartbeat: Option<Heartbeat>,
+    /// The ledger's newest checkpoint, on a schedule, to somebody who keeps it elsewhere.
+    pub checkpoints: Option<Heartbeat>,
     /// Networks inside which a webhook's address may lie.
     pub allow_nets: Vec<Net>,
     /// The key that signs "received" links; without it messages have none.
@@ -40,7 +42,8 @@ pub struct Notify {
     pub town_regions: Option<Vec<String>>,
 }
 
-/// Proof, on a schedule, that the way to a receiver works: whoever misses it knows that we are gone.
+/// What a receiver is told on a schedule: that the way works (whoever misses it knows that we are gone), or the newest
+/// checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
@@ -130,6 +133,9 @@ fn check_notify(document: &mut Document, notify: &mut Notify) {
     if notify.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.every_minutes == 0) {
         document.refuse("notify.heartbeat.every_minutes", "must be at least 1");
     }
+    if notify.checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.every_minutes == 0) {
+        document.refuse("notify.checkpoints.every_minutes", "must be at least 1");
+    }
     for code in notify.town_regions.iter().flatten() {
         if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
             document.refuse("notify.town_regions", format!("{code:?} is no six-digit administrative code"));
@@ -204,7 +210,10 @@ fn sink_problems(receiver: &Receiver, allow_nets: &[Net]) -> Vec<(Place, SinkErr
 /// The receivers that `[notify]` names are told by themselves, without an alert that could fill a placeholder.
 fn check_names(document: &mut Document, notify: &Notify, receivers: &[Receiver]) {
     let heartbeat = notify.heartbeat.as_ref().map(|heartbeat| ("notify.heartbeat.receiver", &heartbeat.receiver));
-    for (key, name) in notify.operator.iter().map(|name| ("notify.operator", name)).chain(heartbeat) {
+    let checkpoints =
+        notify.checkpoints.as_ref().map(|checkpoints| ("notify.checkpoints.receiver", &checkpoints.receiver));
+    let operator = notify.operator.iter().map(|name| ("notify.operator", name));
+    for (key, name) in operator.chain(heartbeat).chain(checkpoints) {
         if receiver::find(receivers, name).is_none() {
             document.refuse(key, nobody(name, receivers));
         }

@@ -281,6 +281,7 @@ fn trial_message(kind: &str, count: usize, full: bool) -> Message {
         link: full.then(|| "https://lifts.example/alerts".to_owned()),
         zh: text("说明"),
         en: text("note"),
+        checkpoint: String::new(),
     }
 }
 

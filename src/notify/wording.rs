@@ -35,6 +35,8 @@ pub struct View<'a> {
     pub rule_word: &'a str,
     pub items: Vec<ItemView<'a>>,
     pub note: &'a str,
+    /// The lines of a checkpoint.
+    pub checkpoint: Vec<&'a str>,
     pub link: Option<&'a str>,
     pub received: Option<&'a str>,
     /// The rendered subject, for the other templates; empty for the subject's own.
@@ -90,6 +92,7 @@ impl<'a> View<'a> {
             },
             items,
             note: look.language.of(&message.zh, &message.en),
+            checkpoint: message.checkpoint.lines().collect(),
             link: message.link.as_deref(),
             received: look.received,
             subject: String::new(),

@@ -54,6 +54,7 @@ fn message(kind: NotificationKind, items: Vec<Item>) -> Message {
         link: Some("https://lifts.example/alerts?state=firing".to_owned()),
         zh: String::new(),
         en: String::new(),
+        checkpoint: String::new(),
     }
 }
 

@@ -101,6 +101,11 @@ pub fn get(url: &str) -> (u16, String) {
 }
 
 fn ask(method: &str, url: &str, media_type: &str, body: &[u8]) -> (u16, String) {
+    let (status, bytes) = ask_bytes(method, url, media_type, body);
+    (status, String::from_utf8(bytes).unwrap())
+}
+
+fn ask_bytes(method: &str, url: &str, media_type: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let mut request = ureq::http::Request::builder().method(method).uri(url);
     if !media_type.is_empty() {
         request = request.header("Content-Type", media_type);
@@ -108,7 +113,7 @@ fn ask(method: &str, url: &str, media_type: &str, body: &[u8]) -> (u16, String) 
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
     let mut response = agent.run(request.body(body.to_vec()).unwrap()).unwrap();
-    (response.status().as_u16(), response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap())
+    (response.status().as_u16(), response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap())
 }
 
 /// A city's folder: the configuration, the database, the registry, the logs.
@@ -213,6 +218,11 @@ impl Daemon {
     /// What an address of its own answers.
     pub fn get(&self, path: &str) -> (u16, String) {
         self.ask("GET", path, "", b"")
+    }
+
+    /// What an address of its own answers, where that is no text.
+    pub fn bytes(&self, path: &str) -> (u16, Vec<u8>) {
+        ask_bytes("GET", &format!("http://{}{path}", self.authority()), "", b"")
     }
 
     /// The JSON that an address answers with 200.

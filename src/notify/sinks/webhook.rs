@@ -143,6 +143,8 @@ struct Data<'a> {
     text: &'a str,
     count: usize,
     link: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    checkpoint: &'a str,
     alerts: Vec<Alert<'a>>,
 }
 
@@ -187,6 +189,7 @@ fn body(parcel: Parcel<'_>) -> String {
             text: &parcel.text.plain,
             count: message.count,
             link: message.link.as_deref(),
+            checkpoint: &message.checkpoint,
             alerts: message.items.iter().map(alert).collect(),
         },
     };

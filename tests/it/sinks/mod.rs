@@ -74,6 +74,7 @@ fn message(kind: &str, items: Vec<Item>) -> Message {
         link: Some("https://lifts.example/alerts".to_owned()),
         zh: String::new(),
         en: String::new(),
+        checkpoint: String::new(),
     }
 }
 
