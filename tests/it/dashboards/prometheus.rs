@@ -36,6 +36,8 @@ impl Prometheus {
             .expect("prometheus is in Debian's package prometheus, which tests/run installs");
         let prometheus = Self { child, port };
         until("Prometheus serves", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        // It listens before it has opened its own database.
+        until("Prometheus is ready", || get(&format!("http://127.0.0.1:{port}/-/ready")).0 == 200);
         until("Prometheus has scraped", || !prometheus.now("up == 1").is_empty());
         prometheus
     }
