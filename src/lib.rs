@@ -26,6 +26,8 @@ pub mod ledger;
 
 pub mod package;
 
+pub mod token;
+
 pub mod store;
 
 pub mod fleet;

@@ -223,7 +223,7 @@ impl Writer {
         let (answer, error) = match answer {
             Ok((done, outcome)) => {
                 // What a person answers or silences changes who is told; our own plans and reports do not.
-                if !matches!(asked.action, Action::Notify(_) | Action::Deliver { .. }) {
+                if !matches!(asked.action, Action::Notify(_) | Action::Deliver { .. } | Action::UseToken { .. }) {
                     self.changed.notify_one();
                 }
                 self.account(outcome, memory);

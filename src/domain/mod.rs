@@ -8,6 +8,8 @@ pub mod id;
 
 pub mod unit;
 
+pub mod access;
+
 pub mod fault;
 
 pub mod event;

@@ -11,6 +11,7 @@ use crate::ledger::checkpoint::Head;
 use crate::store::deliveries::{Claimed, Reported, Room};
 use crate::store::error::StoreError;
 use crate::store::notify::Plan;
+use crate::store::tokens::{NewToken, Revocation};
 
 use super::Pipeline;
 use super::answers::{Answer, Answered, Received, Silence, Silenced};
@@ -46,6 +47,14 @@ pub enum Action {
     CloseStretch,
     /// Somebody takes a unit's entries out, from one tree to another.
     RecordExport { unit: UnitId, from: u64, to: u64, by: String },
+    /// Somebody may see something from now on.
+    AddToken(NewToken),
+    /// A token opens nothing any more.
+    RevokeToken { id: String },
+    /// A token was used.
+    UseToken { id: String },
+    /// Somebody is shown the people whom a visit names.
+    RecordLook { unit: UnitId, visit: String, by: String },
     /// A checkpoint of the ledger was signed.
     KeepCheckpoint { size: u64, note: String },
     /// A maintenance visit took place; `payload` is what was sent.
@@ -78,6 +87,9 @@ pub enum Done {
     Silenced(Silenced),
     /// The ledger as it is now.
     Closed(Head),
+    /// A token's id.
+    TokenAdded(String),
+    TokenRevoked(Revocation),
     Kept,
     Recorded(Recorded),
     Confirmed(Confirmed),
@@ -126,6 +138,15 @@ impl Pipeline {
             }
             Action::CloseStretch => self.close_stretch(now).await,
             Action::RecordExport { unit, from, to, by } => self.record_export(unit, (*from, *to), by, now).await,
+            Action::RecordLook { unit, visit, by } => self.record_look(unit, visit, by, now).await,
+            Action::AddToken(token) => Ok((Done::TokenAdded(self.add_token(token, now).await?), Outcome::default())),
+            Action::RevokeToken { id } => {
+                Ok((Done::TokenRevoked(self.revoke_token(id, now).await?), Outcome::default()))
+            }
+            Action::UseToken { id } => {
+                self.use_token(id, now).await?;
+                Ok((Done::Kept, Outcome::default()))
+            }
             Action::KeepCheckpoint { size, note } => self.keep_checkpoint(*size, note, now).await,
             Action::RecordVisit { unit, visit, payload } => {
                 let (recorded, outcome) = self.record_visit(unit, visit, payload, now).await?;

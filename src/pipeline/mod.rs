@@ -32,6 +32,8 @@ pub mod telling;
 
 pub mod sealing;
 
+pub mod tokens;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -40,6 +40,19 @@ impl Pipeline {
         Ok((Done::Kept, Outcome::default()))
     }
 
+    pub(super) async fn record_look(
+        &mut self,
+        unit: &UnitId,
+        visit: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(Done, Outcome), StoreError> {
+        let mut change = self.store.begin().await?;
+        change.record_look(unit, visit, by, now);
+        change.commit().await?;
+        Ok((Done::Kept, Outcome::default()))
+    }
+
     pub(super) async fn keep_checkpoint(
         &mut self,
         size: u64,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::access::Access;
 use crate::domain::alert::{Alert, TransitionKind};
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::notice::AnswerKind;
@@ -271,6 +272,45 @@ pub fn export(unit: &UnitId, (from, to): (u64, u64), by: &str, at: Timestamp) ->
         body: json!({ "of": unit.as_str(), "from": from, "to": to, "by": by }),
         personal: Vec::new(),
     }
+}
+
+/// Who was shown the people whom a visit of a unit names. No row but the entry itself.
+#[must_use]
+pub fn look(unit: &UnitId, visit: &str, by: &str, at: Timestamp) -> Entry {
+    Entry {
+        kind: EntryKind::Export,
+        at,
+        reference: String::new(),
+        unit: None,
+        body: json!({ "of": unit.as_str(), "people_of": visit, "by": by }),
+        personal: Vec::new(),
+    }
+}
+
+/// A token as it was made; neither its secret nor the hash of it.
+#[must_use]
+pub fn token(id: &str, access: &Access, name: &str, expires_at: Option<Timestamp>, created_at: Timestamp) -> Entry {
+    Entry {
+        kind: EntryKind::Token,
+        at: created_at,
+        reference: id.to_owned(),
+        unit: None,
+        body: json!({
+            "change": "added",
+            "role": access.role.as_str(),
+            "scope": access.scope,
+            "personal": access.personal,
+            "expires_at": expires_at.map(|at| at.to_string()),
+        }),
+        personal: vec![("name", name.to_owned())],
+    }
+}
+
+/// That a token opens nothing any more.
+#[must_use]
+pub fn token_revoked(id: &str, at: Timestamp) -> Entry {
+    let (kind, reference, body) = (EntryKind::Token, id.to_owned(), json!({ "change": "revoked" }));
+    Entry { kind, at, reference, unit: None, body, personal: Vec::new() }
 }
 
 /// What the whole city is judged by or runs with from now on, such as the versions of the rules.

@@ -147,6 +147,11 @@ impl Change<'_> {
         self.enter(entries::export(unit, stretch, by, now));
     }
 
+    /// Enters that somebody is shown the people whom a visit names.
+    pub fn record_look(&mut self, unit: &UnitId, visit: &str, by: &str, now: Timestamp) {
+        self.enter(entries::look(unit, visit, by, now));
+    }
+
     /// Closes a stretch of the ledger: appends how far each unit has come, if anything was entered since the last time.
     /// Gives the tree as it will be when this transaction has committed.
     ///

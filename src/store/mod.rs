@@ -28,6 +28,8 @@ pub mod answers;
 
 pub mod silences;
 
+pub mod tokens;
+
 pub mod areas;
 
 pub mod ledger;

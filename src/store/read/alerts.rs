@@ -5,6 +5,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use super::answers::{self, AnswerRow};
 use super::events::EventRow;
 use super::gaps::GapRow;
+use super::scope::Scope;
 use super::visits::VisitRow;
 use super::{Page, ReadError, Reader};
 
@@ -103,8 +104,9 @@ impl Reader {
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
     pub async fn firing(&self) -> Result<i64, ReadError> {
-        let count = "select count(*) from alert where state = 'firing'";
-        Ok(sqlx::query_scalar(count).fetch_one(&mut *self.snapshot().await?.tx).await?)
+        let mut query = QueryBuilder::<Sqlite>::new("select count(*) from alert where state = 'firing'");
+        self.scope.of_unit(&mut query, "alert.unit");
+        Ok(query.build_query_scalar().fetch_one(&mut *self.snapshot().await?.tx).await?)
     }
 
     /// A page of alerts, the newest recorded first.
@@ -113,7 +115,7 @@ impl Reader {
     /// [`ReadError`] says why the database gave no answer.
     pub async fn alerts(&self, filter: &AlertFilter) -> Result<Page<AlertRow>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        page(&mut snapshot.tx, filter).await
+        page(&mut snapshot.tx, filter, &self.scope).await
     }
 
     /// Those of these alerts that there are, the oldest recorded first.
@@ -123,8 +125,22 @@ impl Reader {
     pub async fn alerts_named(&self, ids: &[String]) -> Result<Vec<AlertRow>, ReadError> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         let ids = serde_json::to_string(ids).expect("texts always serialise");
-        query.push(" and a.id in (select value from json_each(").push_bind(ids).push(")) order by a.id");
+        query.push(" and a.id in (select value from json_each(").push_bind(ids).push("))");
+        self.scope.of_unit(&mut query, "a.unit");
+        query.push(" order by a.id");
         Ok(query.build_query_as::<AlertRow>().fetch_all(&mut *self.snapshot().await?.tx).await?)
+    }
+
+    /// Whether there is this alert, where the asker may see it.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn has_alert(&self, id: &str) -> Result<bool, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new("select 1 from alert where alert.id = ");
+        query.push_bind(id);
+        self.scope.of_unit(&mut query, "alert.unit");
+        let found: Option<i64> = query.build_query_scalar().fetch_optional(&mut *self.snapshot().await?.tx).await?;
+        Ok(found.is_some())
     }
 
     /// One alert with its evidence, transitions and answers; `None` if there is no such alert.
@@ -136,6 +152,7 @@ impl Reader {
         let tx = &mut snapshot.tx;
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and a.id = ").push_bind(id);
+        self.scope.of_unit(&mut query, "a.unit");
         let Some(alert) = query.build_query_as::<AlertRow>().fetch_optional(&mut **tx).await? else { return Ok(None) };
         let mut evidence = Vec::new();
         for id in alert.evidence_ids()? {
@@ -152,7 +169,11 @@ impl Reader {
 }
 
 /// The page that `filter` asks for, on a connection that is already reading.
-pub(super) async fn page(tx: &mut SqliteConnection, filter: &AlertFilter) -> Result<Page<AlertRow>, ReadError> {
+pub(super) async fn page(
+    tx: &mut SqliteConnection,
+    filter: &AlertFilter,
+    scope: &Scope,
+) -> Result<Page<AlertRow>, ReadError> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     if filter.state.as_deref() != Some("withdrawn") {
         // Beside `state = …` as well: only then does SQLite see that the partial index of units applies.
@@ -176,6 +197,7 @@ pub(super) async fn page(tx: &mut SqliteConnection, filter: &AlertFilter) -> Res
     if let Some(after) = &filter.after {
         query.push(" and a.id < ").push_bind(after.clone());
     }
+    scope.of_unit(&mut query, "a.unit");
     query.push(" order by a.id desc limit ").push_bind(i64::from(filter.limit) + 1);
     let rows = query.build_query_as::<AlertRow>().fetch_all(tx).await?;
     Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
@@ -196,11 +218,13 @@ async fn evidence_row(tx: &mut SqliteConnection, id: String) -> Result<EvidenceR
 }
 
 /// How many alerts fire, by rule and severity, in the order of the rules' names.
-pub(super) async fn firing_by_rule(tx: &mut SqliteConnection) -> Result<Vec<(String, String, i64)>, ReadError> {
-    let rows = sqlx::query(
-        "select rule, severity, count(*) from alert where state = 'firing' group by rule, severity order by rule, severity",
-    )
-    .fetch_all(tx)
-    .await?;
+pub(super) async fn firing_by_rule(
+    tx: &mut SqliteConnection,
+    scope: &Scope,
+) -> Result<Vec<(String, String, i64)>, ReadError> {
+    let mut query = QueryBuilder::<Sqlite>::new("select rule, severity, count(*) from alert where state = 'firing'");
+    scope.of_unit(&mut query, "alert.unit");
+    query.push(" group by rule, severity order by rule, severity");
+    let rows = query.build().fetch_all(tx).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }

@@ -98,6 +98,7 @@ impl Reader {
         if let Some(after) = &filter.after {
             query.push(" and id < ").push_bind(after.clone());
         }
+        self.scope.of_region(&mut query, "e.region");
         query.push(" order by id desc limit ").push_bind(i64::from(filter.limit) + 1);
         let rows = query.build_query_as::<AreaSeen>().fetch_all(&mut *self.snapshot().await?.tx).await?;
         Ok(Page::cut(rows, filter.limit, |row| row.area.id.clone()))
@@ -112,6 +113,7 @@ impl Reader {
         let tx = &mut *snapshot.tx;
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and id = ").push_bind(id);
+        self.scope.of_region(&mut query, "e.region");
         let Some(seen) = query.build_query_as::<AreaSeen>().fetch_optional(&mut *tx).await? else { return Ok(None) };
         Ok(Some(AreaFile { seen, story: timeline::story(tx, id).await? }))
     }

@@ -1,6 +1,6 @@
 //! The city at one glance: how many units, how many of them heard, what fires, what came last.
 
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::alerts::{AlertFilter, AlertRow};
 use super::{ReadError, Reader};
@@ -48,15 +48,12 @@ impl Reader {
     pub async fn city(&self, heard_since: i64, old_since: &str) -> Result<City, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
-        let regions = sqlx::query(
-            "select u.region, count(*), coalesce(sum(l.heard_at >= $1), 0), sum(l.state_at is null), \
-             coalesce(sum(u.in_service_since <= $2), 0) \
-             from unit u left join unit_live l on l.unit = u.id group by u.region order by u.region",
-        )
-        .bind(heard_since)
-        .bind(old_since)
-        .fetch_all(&mut *tx)
-        .await?;
+        let mut query = QueryBuilder::<Sqlite>::new("select u.region, count(*), coalesce(sum(l.heard_at >= ");
+        query.push_bind(heard_since).push("), 0), sum(l.state_at is null), coalesce(sum(u.in_service_since <= ");
+        query.push_bind(old_since).push("), 0) from unit u left join unit_live l on l.unit = u.id where true");
+        self.scope.of_row(&mut query, "u");
+        query.push(" group by u.region order by u.region");
+        let regions = query.build().fetch_all(&mut *tx).await?;
         let regions = regions
             .iter()
             .map(|row| RegionUnits {
@@ -67,24 +64,44 @@ impl Reader {
                 over_age: row.get(4),
             })
             .collect();
-        let counts = sqlx::query(
-            "select (select count(distinct unit) from alert where state = 'firing' and rule = 'silent_unit'), \
-             (select count(*) from quarantine), (select count(*) from unregistered_unit), \
-             (select count(*) from gap where closed_at is null), \
-             (select received_at from event order by id desc limit 1)",
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        let counts = self.counts().build().fetch_one(&mut *tx).await?;
         let newest = AlertFilter { state: Some("firing".to_owned()), limit: NEWEST, ..AlertFilter::default() };
         Ok(City {
             regions,
             silent: counts.get(0),
-            firing: super::alerts::firing_by_rule(tx).await?,
-            newest: super::alerts::page(tx, &newest).await?.items,
+            firing: super::alerts::firing_by_rule(tx, &self.scope).await?,
+            newest: super::alerts::page(tx, &newest, &self.scope).await?.items,
             quarantined: counts.get(1),
             unregistered: counts.get(2),
             open_gaps: counts.get(3),
             last_event_at: counts.get(4),
         })
+    }
+
+    /// Silent units, refused messages, unregistered units, open gaps, when the last event came.
+    fn counts(&self) -> QueryBuilder<Sqlite> {
+        let scope = &self.scope;
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "select (select count(distinct unit) from alert where state = 'firing' and rule = 'silent_unit'",
+        );
+        scope.of_unit(&mut query, "alert.unit");
+        query.push("), (select count(*) from quarantine where true");
+        scope.of_region(&mut query, "quarantine.region");
+        query.push("), (select count(*) from unregistered_unit where true");
+        scope.of_region(&mut query, "unregistered_unit.region");
+        query.push("), (select count(*) from gap where closed_at is null");
+        scope.of_unit(&mut query, "gap.unit");
+        query.push("), ");
+        if scope.is_narrow() {
+            // Backwards through all events until one is of the asker's would be long for somebody with few units.
+            query
+                .push("(select max((select received_at from event e where e.unit = u.id order by e.at desc limit 1)) ");
+            query.push("from unit u where true");
+            scope.of_row(&mut query, "u");
+            query.push(")");
+        } else {
+            query.push("(select received_at from event order by id desc limit 1)");
+        }
+        query
     }
 }

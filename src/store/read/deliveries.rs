@@ -60,6 +60,7 @@ impl Reader {
         if let Some(after) = &filter.after {
             query.push(" and d.id < ").push_bind(after.clone());
         }
+        self.concerns(&mut query);
         query.push(" order by d.id desc limit ").push_bind(i64::from(filter.limit) + 1);
         let rows = query.build_query_as::<DeliveryRow>().fetch_all(&mut *snapshot.tx).await?;
         Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
@@ -73,6 +74,22 @@ impl Reader {
         let mut snapshot = self.snapshot().await?;
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and d.id = ").push_bind(id);
+        self.concerns(&mut query);
         Ok(query.build_query_as::<DeliveryRow>().fetch_optional(&mut *snapshot.tx).await?)
+    }
+
+    /// Adds ` and …`: the message tells of something, and of nothing that the asker may not see.
+    fn concerns(&self, query: &mut QueryBuilder<Sqlite>) {
+        if !self.scope.is_narrow() {
+            return;
+        }
+        let told = "(select 1 from notification_alert na join alert a on a.id = na.alert where na.notification = n.id";
+        query.push(" and exists ").push(told).push(")");
+        query.push(" and not exists ").push(told).push(" and not exists (select 1 from unit u where u.id = a.unit");
+        self.scope.of_row(query, "u");
+        query.push("))");
+        // What is said of a whole area is said of units of many.
+        query.push(" and not exists (select 1 from notification_alert na join area_event e on e.id = na.alert ");
+        query.push("where na.notification = n.id)");
     }
 }

@@ -2,6 +2,7 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::scope::Scope;
 use super::{Page, ReadError, Reader};
 
 /// Columns of an event; every query of events begins with this.
@@ -54,12 +55,16 @@ impl Reader {
     /// [`ReadError::NoSuchPlace`] if `after` names no event, else why the database gave no answer.
     pub async fn events(&self, filter: &EventFilter) -> Result<Page<EventRow>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        page(&mut snapshot.tx, filter).await
+        page(&mut snapshot.tx, filter, &self.scope).await
     }
 }
 
 /// The page that `filter` asks for, on a connection that is already reading.
-pub(super) async fn page(tx: &mut SqliteConnection, filter: &EventFilter) -> Result<Page<EventRow>, ReadError> {
+pub(super) async fn page(
+    tx: &mut SqliteConnection,
+    filter: &EventFilter,
+    scope: &Scope,
+) -> Result<Page<EventRow>, ReadError> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     if let Some(kind) = &filter.kind {
         query.push(" and type = ").push_bind(kind.clone());
@@ -70,8 +75,9 @@ pub(super) async fn page(tx: &mut SqliteConnection, filter: &EventFilter) -> Res
     if let Some(to) = filter.to {
         query.push(" and at < ").push_bind(to);
     }
+    scope.of_unit(&mut query, "event.unit");
     let after = match &filter.after {
-        Some(id) => Some(one(tx, id).await?.ok_or_else(|| ReadError::NoSuchPlace(id.clone()))?),
+        Some(id) => Some(place(tx, id, scope).await?.ok_or_else(|| ReadError::NoSuchPlace(id.clone()))?),
         None => None,
     };
     // Each order is one that an index already has; another one would sort the whole table for every page.
@@ -90,6 +96,14 @@ pub(super) async fn page(tx: &mut SqliteConnection, filter: &EventFilter) -> Res
     query.push(" limit ").push_bind(i64::from(filter.limit) + 1);
     let rows = query.build_query_as::<EventRow>().fetch_all(tx).await?;
     Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
+}
+
+/// The event that a page ended with, where the asker may see it.
+async fn place(tx: &mut SqliteConnection, id: &str, scope: &Scope) -> Result<Option<EventRow>, ReadError> {
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    query.push(" and id = ").push_bind(id.to_owned());
+    scope.of_unit(&mut query, "event.unit");
+    Ok(query.build_query_as::<EventRow>().fetch_optional(tx).await?)
 }
 
 /// One event by its id.

@@ -2,6 +2,7 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::scope::Scope;
 use super::{Page, ReadError, Reader};
 
 /// Columns of a gap; every query of gaps begins with this.
@@ -37,12 +38,16 @@ impl Reader {
     /// [`ReadError`] says why the database gave no answer.
     pub async fn gaps(&self, filter: &GapFilter) -> Result<Page<GapRow>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        page(&mut snapshot.tx, filter).await
+        page(&mut snapshot.tx, filter, &self.scope).await
     }
 }
 
 /// The page that `filter` asks for, on a connection that is already reading.
-pub(super) async fn page(tx: &mut SqliteConnection, filter: &GapFilter) -> Result<Page<GapRow>, ReadError> {
+pub(super) async fn page(
+    tx: &mut SqliteConnection,
+    filter: &GapFilter,
+    scope: &Scope,
+) -> Result<Page<GapRow>, ReadError> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     if let Some(unit) = &filter.unit {
         query.push(" and unit = ").push_bind(unit.clone());
@@ -55,6 +60,7 @@ pub(super) async fn page(tx: &mut SqliteConnection, filter: &GapFilter) -> Resul
     if let Some(after) = filter.after {
         query.push(" and id < ").push_bind(after);
     }
+    scope.of_unit(&mut query, "gap.unit");
     query.push(" order by id desc limit ").push_bind(i64::from(filter.limit) + 1);
     let rows = query.build_query_as::<GapRow>().fetch_all(tx).await?;
     Ok(Page::cut(rows, filter.limit, |row| row.id.to_string()))

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
@@ -160,8 +160,10 @@ impl Reader {
     /// [`ReadError`] says why not.
     pub async fn entry(&self, index: u64) -> Result<Option<Stored>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        let find = sqlx::query("select idx, leaf from ledger_entry where idx = $1").bind(index as i64);
-        find.fetch_optional(&mut *snapshot.tx).await?.as_ref().map(stored).transpose()
+        let mut query = QueryBuilder::<Sqlite>::new("select idx, leaf from ledger_entry where idx = ");
+        query.push_bind(index as i64);
+        self.scope.of_unit(&mut query, "ledger_entry.unit");
+        query.build().fetch_optional(&mut *snapshot.tx).await?.as_ref().map(stored).transpose()
     }
 
     /// Entries in the order of the log.
@@ -171,19 +173,19 @@ impl Reader {
     pub async fn entries(&self, filter: &Filter, limit: u32) -> Result<Page<Stored>, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let before = filter.before.map_or(i64::MAX, |index| index as i64);
-        let rows = match &filter.unit {
-            None => {
-                let find = "select idx, leaf from ledger_entry where idx >= $1 and idx < $2 order by idx limit $3";
-                sqlx::query(find).bind(filter.from as i64).bind(before).bind(limit + 1)
-            }
-            // A unit's numbers ascend with the index, so one index of the table serves both.
+        let mut query = QueryBuilder::<Sqlite>::new("select idx, leaf from ledger_entry where idx >= ");
+        query.push_bind(filter.from as i64).push(" and idx < ").push_bind(before);
+        self.scope.of_unit(&mut query, "ledger_entry.unit");
+        // A unit's numbers ascend with the index, so one index of the table serves both.
+        let order = match &filter.unit {
+            None => "idx",
             Some(unit) => {
-                let find = "select idx, leaf from ledger_entry where unit = $4 and idx >= $1 and idx < $2 \
-                     order by number limit $3";
-                sqlx::query(find).bind(filter.from as i64).bind(before).bind(limit + 1).bind(unit.as_str())
+                query.push(" and unit = ").push_bind(unit.as_str());
+                "number"
             }
         };
-        let rows = rows.fetch_all(&mut *snapshot.tx).await?;
+        query.push(" order by ").push(order).push(" limit ").push_bind(limit + 1);
+        let rows = query.build().fetch_all(&mut *snapshot.tx).await?;
         let items = rows.iter().map(stored).collect::<Result<_, _>>()?;
         Ok(Page::cut(items, limit, |one: &Stored| (one.index + 1).to_string()))
     }

@@ -34,7 +34,11 @@ pub mod timeline;
 
 pub mod quarantine;
 
+pub mod scope;
+
 pub mod units;
+
+pub mod tokens;
 
 pub mod visits;
 
@@ -47,6 +51,8 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{Sqlite, Transaction};
+
+use scope::Scope;
 
 /// A reader held open keeps the write-ahead log from shrinking so a reader has 5 s.
 const LONGEST_READ: Duration = Duration::from_secs(5);
@@ -109,6 +115,8 @@ pub struct Reader {
     pool: SqlitePool,
     path: Arc<PathBuf>,
     longest: Duration,
+    /// What the asker may see; everything, unless [`Reader::within`] says less.
+    scope: Scope,
 }
 
 impl Reader {
@@ -128,7 +136,19 @@ impl Reader {
             .acquire_timeout(LONGEST_READ)
             .connect_with(options)
             .await?;
-        Ok(Self { pool, path: Arc::new(path.to_path_buf()), longest: LONGEST_READ })
+        Ok(Self { pool, path: Arc::new(path.to_path_buf()), longest: LONGEST_READ, scope: Scope::All })
+    }
+
+    /// The same reader for somebody who may see only so much.
+    #[must_use]
+    pub fn within(&self, scope: Scope) -> Self {
+        Self { scope, ..self.clone() }
+    }
+
+    /// Which part of the city this reader shows.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Whether the database can be read at all.

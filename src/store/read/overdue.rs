@@ -51,6 +51,7 @@ impl Reader {
         if let Some(after) = &filter.after {
             query.push(" and a.id > ").push_bind(after);
         }
+        self.scope.of_row(&mut query, "u");
         query.push(" order by a.id limit ").push_bind(i64::from(filter.limit) + 1);
         let rows = query.build_query_as::<OverdueRow>().fetch_all(&mut *self.snapshot().await?.tx).await?;
         Ok(Page::cut(rows, filter.limit, |row| row.alert.clone()))

@@ -2,6 +2,7 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::scope::Scope;
 use super::{Page, ReadError, Reader};
 
 /// Columns of a refused message without its payload.
@@ -52,7 +53,7 @@ impl Reader {
     /// [`ReadError`] says why the database gave no answer.
     pub async fn quarantine(&self, filter: &QuarantineFilter) -> Result<Page<RefusedRow>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        page(&mut snapshot.tx, filter).await
+        page(&mut snapshot.tx, filter, &self.scope).await
     }
 
     /// One refused message with the first 4 KiB of its payload.
@@ -64,6 +65,7 @@ impl Reader {
         let tx = &mut snapshot.tx;
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and id = ").push_bind(id);
+        self.scope.of_region(&mut query, "region");
         let Some(row) = query.build_query_as::<RefusedRow>().fetch_optional(&mut **tx).await? else { return Ok(None) };
         let payload =
             sqlx::query_scalar("select payload from quarantine where id = $1").bind(id).fetch_one(&mut **tx).await?;
@@ -78,14 +80,14 @@ impl Reader {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut snapshot.tx;
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push(" and id > ").push_bind(after).push(" order by id limit ").push_bind(limit);
+        let mut payloads = QueryBuilder::<Sqlite>::new("select payload from quarantine where true");
+        for query in [&mut query, &mut payloads] {
+            query.push(" and id > ").push_bind(after);
+            self.scope.of_region(query, "region");
+            query.push(" order by id limit ").push_bind(limit);
+        }
         let rows = query.build_query_as::<RefusedRow>().fetch_all(&mut **tx).await?;
-        let payloads: Vec<Vec<u8>> =
-            sqlx::query_scalar("select payload from quarantine where id > $1 order by id limit $2")
-                .bind(after)
-                .bind(limit)
-                .fetch_all(&mut **tx)
-                .await?;
+        let payloads: Vec<Vec<u8>> = payloads.build_query_scalar().fetch_all(&mut **tx).await?;
         Ok(rows.into_iter().zip(payloads).collect())
     }
 
@@ -102,13 +104,18 @@ impl Reader {
             let (publisher, unit) = after.split_once('/').ok_or_else(|| ReadError::NoSuchPlace(after.to_owned()))?;
             query.push(" and (publisher, unit) > (").push_bind(publisher).push(", ").push_bind(unit).push(")");
         }
+        self.scope.of_region(&mut query, "region");
         query.push(" order by publisher, unit limit ").push_bind(i64::from(limit) + 1);
         let rows = query.build_query_as::<UnregisteredRow>().fetch_all(&mut *snapshot.tx).await?;
         Ok(Page::cut(rows, limit, |row| format!("{}/{}", row.publisher, row.unit)))
     }
 }
 
-async fn page(tx: &mut SqliteConnection, filter: &QuarantineFilter) -> Result<Page<RefusedRow>, ReadError> {
+async fn page(
+    tx: &mut SqliteConnection,
+    filter: &QuarantineFilter,
+    scope: &Scope,
+) -> Result<Page<RefusedRow>, ReadError> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     if let Some(reason) = &filter.reason {
         query.push(" and reason = ").push_bind(reason.clone());
@@ -122,6 +129,7 @@ async fn page(tx: &mut SqliteConnection, filter: &QuarantineFilter) -> Result<Pa
     if let Some(after) = filter.after {
         query.push(" and id < ").push_bind(after);
     }
+    scope.of_region(&mut query, "region");
     query.push(" order by id desc limit ").push_bind(i64::from(filter.limit) + 1);
     let rows = query.build_query_as::<RefusedRow>().fetch_all(tx).await?;
     Ok(Page::cut(rows, filter.limit, |row| row.id.to_string()))

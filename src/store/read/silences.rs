@@ -113,7 +113,9 @@ impl Reader {
     /// [`ReadError`] says why the database gave no answer.
     pub async fn labels_firing(&self) -> Result<Vec<LabelRow>, ReadError> {
         let mut query = QueryBuilder::<Sqlite>::new(ALERT_LABELS);
-        query.push(" where a.state = 'firing' order by a.id");
+        query.push(" where a.state = 'firing'");
+        self.scope.of_unit(&mut query, "a.unit");
+        query.push(" order by a.id");
         Ok(query.build_query_as().fetch_all(&mut *self.snapshot().await?.tx).await?)
     }
 
@@ -124,6 +126,7 @@ impl Reader {
     pub async fn labels_of_alert(&self, id: &str) -> Result<Option<LabelRow>, ReadError> {
         let mut query = QueryBuilder::<Sqlite>::new(ALERT_LABELS);
         query.push(" where a.id = ").push_bind(id);
+        self.scope.of_unit(&mut query, "a.unit");
         Ok(query.build_query_as().fetch_optional(&mut *self.snapshot().await?.tx).await?)
     }
 
@@ -132,8 +135,12 @@ impl Reader {
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
     pub async fn labels_of_units(&self) -> Result<Vec<LabelRow>, ReadError> {
-        let units = "select '' as alert, '' as rule, '' as severity, region, site, maintainer, owner, id as unit \
-             from unit order by id";
-        Ok(sqlx::query_as(units).fetch_all(&mut *self.snapshot().await?.tx).await?)
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "select '' as alert, '' as rule, '' as severity, region, site, maintainer, owner, id as unit from unit \
+             where true",
+        );
+        self.scope.of_row(&mut query, "unit");
+        query.push(" order by id");
+        Ok(query.build_query_as().fetch_all(&mut *self.snapshot().await?.tx).await?)
     }
 }

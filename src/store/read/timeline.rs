@@ -1,6 +1,6 @@
 //! The whole story of one alert: what proves it, what became of it, who was told, how each try went, who answered.
 
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::{ReadError, Reader};
 
@@ -78,8 +78,10 @@ impl Reader {
     pub async fn timeline(&self, alert: &str) -> Result<Option<Vec<Entry>>, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
-        let known = "select count(*) from alert where id = $1";
-        if sqlx::query_scalar::<_, i64>(known).bind(alert).fetch_one(&mut *tx).await? == 0 {
+        let mut known = QueryBuilder::<Sqlite>::new("select count(*) from alert where alert.id = ");
+        known.push_bind(alert);
+        self.scope.of_unit(&mut known, "alert.unit");
+        if known.build_query_scalar::<i64>().fetch_one(&mut *tx).await? == 0 {
             return Ok(None);
         }
         Ok(Some(story(tx, alert).await?))

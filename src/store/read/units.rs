@@ -84,6 +84,18 @@ pub struct UnitFile {
 }
 
 impl Reader {
+    /// Whether the registry has this unit, where the asker may see it.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn has_unit(&self, unit: &str) -> Result<bool, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new("select 1 from unit u where u.id = ");
+        query.push_bind(unit);
+        self.scope.of_row(&mut query, "u");
+        let found: Option<i64> = query.build_query_scalar().fetch_optional(&mut *self.snapshot().await?.tx).await?;
+        Ok(found.is_some())
+    }
+
     /// A page of units in order of their ids.
     ///
     /// # Errors
@@ -101,6 +113,7 @@ impl Reader {
         if let Some(after) = &filter.after {
             query.push(" and u.id > ").push_bind(after);
         }
+        self.scope.of_row(&mut query, "u");
         query.push(" order by u.id limit ").push_bind(i64::from(filter.limit) + 1);
         let rows = query.build_query_as::<UnitRow>().fetch_all(&mut *snapshot.tx).await?;
         Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
@@ -111,8 +124,11 @@ impl Reader {
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
     pub async fn unit_brief(&self, id: &str) -> Result<Option<UnitBrief>, ReadError> {
-        let find = sqlx::query_as("select kind, site, maintenance_interval_days from unit where id = $1").bind(id);
-        Ok(find.fetch_optional(&mut *self.snapshot().await?.tx).await?)
+        let mut query =
+            QueryBuilder::<Sqlite>::new("select kind, site, maintenance_interval_days from unit where id = ");
+        query.push_bind(id);
+        self.scope.of_row(&mut query, "unit");
+        Ok(query.build_query_as().fetch_optional(&mut *self.snapshot().await?.tx).await?)
     }
 
     /// One unit with its latest state, counts, alerts, events, visits and gaps; `None` if the registry does not have it.
@@ -122,9 +138,10 @@ impl Reader {
     /// [`ReadError`] says why the database gave no answer.
     pub async fn unit(&self, id: &str, day_30: i64, day_90: i64) -> Result<Option<UnitFile>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        let tx = &mut *snapshot.tx;
+        let (tx, scope) = (&mut *snapshot.tx, &self.scope);
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push(" and u.id = ").push_bind(id);
+        self.scope.of_row(&mut query, "u");
         let Some(unit) = query.build_query_as::<UnitRow>().fetch_optional(&mut *tx).await? else { return Ok(None) };
         let state: Option<Option<String>> =
             sqlx::query_scalar("select state from unit_live where unit = $1").bind(id).fetch_optional(&mut *tx).await?;
@@ -144,11 +161,11 @@ impl Reader {
             flags,
             counts_30: super::events::counts(tx, id, day_30).await?,
             counts_90: super::events::counts(tx, id, day_90).await?,
-            firing: super::alerts::page(tx, &alerts("firing")).await?.items,
-            resolved: super::alerts::page(tx, &alerts("resolved")).await?.items,
-            events: super::events::page(tx, &events).await?.items,
-            visits: super::visits::newest(tx, id, NEWEST).await?,
-            gaps: super::gaps::page(tx, &gaps).await?.items,
+            firing: super::alerts::page(tx, &alerts("firing"), scope).await?.items,
+            resolved: super::alerts::page(tx, &alerts("resolved"), scope).await?.items,
+            events: super::events::page(tx, &events, scope).await?.items,
+            visits: super::visits::newest(tx, id, NEWEST, scope).await?,
+            gaps: super::gaps::page(tx, &gaps, scope).await?.items,
         }))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::scope::Scope;
 use super::{Page, ReadError, Reader};
 use crate::store::words::to_json;
 
@@ -101,7 +102,7 @@ impl Reader {
     /// [`ReadError`] says why the database gave no answer.
     pub async fn visits(&self, filter: &VisitFilter) -> Result<Page<VisitRow>, ReadError> {
         let mut snapshot = self.snapshot().await?;
-        page(&mut snapshot.tx, filter).await
+        page(&mut snapshot.tx, filter, &self.scope).await
     }
 
     /// For each of these visits, what it replaced: the record that it corrects, what that one corrected, and so on.
@@ -133,8 +134,8 @@ impl Reader {
     pub async fn visit(&self, id: &str) -> Result<Option<VisitFile>, ReadError> {
         let mut snapshot = self.snapshot().await?;
         let tx = &mut *snapshot.tx;
-        let Some(visit) = one(tx, id).await? else { return Ok(None) };
-        let chain = chain(tx, id).await?;
+        let Some(visit) = seen(tx, id, &self.scope).await? else { return Ok(None) };
+        let chain = chain(tx, id, &self.scope).await?;
         let people = sqlx::query_as("select role, name, phone from visit_person where visit = $1 order by role");
         let people = people.bind(id).fetch_all(&mut *tx).await?;
         let confirmation = sqlx::query_as("select at, body from visit_confirmation where visit = $1");
@@ -144,19 +145,33 @@ impl Reader {
         Ok(Some(VisitFile { visit, chain, people, confirmation, unit_kind }))
     }
 
+    /// Whether there is this visit, where the asker may see it.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn has_visit(&self, id: &str) -> Result<bool, ReadError> {
+        Ok(seen(&mut self.snapshot().await?.tx, id, &self.scope).await?.is_some())
+    }
+
     /// The unit of the visit that a publisher calls so; `None` if there is none.
     ///
     /// # Errors
     /// [`ReadError`] says why the database gave no answer.
     pub async fn unit_of_visit(&self, publisher: &str, record_id: &str) -> Result<Option<String>, ReadError> {
-        let find = sqlx::query_scalar("select unit from visit where publisher = $1 and record_id = $2");
-        Ok(find.bind(publisher).bind(record_id).fetch_optional(&mut *self.snapshot().await?.tx).await?)
+        let mut query = QueryBuilder::<Sqlite>::new("select v.unit from visit v where v.publisher = ");
+        query.push_bind(publisher).push(" and v.record_id = ").push_bind(record_id);
+        self.scope.of_row(&mut query, "v");
+        Ok(query.build_query_scalar().fetch_optional(&mut *self.snapshot().await?.tx).await?)
     }
 }
 
 /// The page that `filter` asks for, on a connection that is already reading.
-pub(super) async fn page(tx: &mut SqliteConnection, filter: &VisitFilter) -> Result<Page<VisitRow>, ReadError> {
-    let rows = page_query(filter).build_query_as::<VisitRow>().fetch_all(tx).await?;
+pub(super) async fn page(
+    tx: &mut SqliteConnection,
+    filter: &VisitFilter,
+    scope: &Scope,
+) -> Result<Page<VisitRow>, ReadError> {
+    let rows = page_query(&narrowed(filter, scope), scope).build_query_as::<VisitRow>().fetch_all(tx).await?;
     Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
 }
 
@@ -185,7 +200,7 @@ fn source(filter: &VisitFilter) -> (&'static str, [&'static str; 3]) {
 
 /// The statement of a page. What narrows most leads, and is named, since the engine cannot tell the indexes apart; every
 /// condition is put where it needs no look at the visit itself, if it can be.
-fn page_query(filter: &VisitFilter) -> QueryBuilder<Sqlite> {
+fn page_query(filter: &VisitFilter, scope: &Scope) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     let (from, [place, maintainer, kind]) = source(filter);
     query.push(from);
@@ -223,6 +238,7 @@ fn page_query(filter: &VisitFilter) -> QueryBuilder<Sqlite> {
     if filter.folded {
         query.push(" and not ").push(corrected).push(place).push(")");
     }
+    scope.of_row(&mut query, "v");
     query.push(" order by ").push(place).push(" desc limit ").push_bind(i64::from(filter.limit) + 1);
     query
 }
@@ -233,9 +249,33 @@ fn place_of(at: i64) -> String {
 }
 
 /// A unit's newest visits, the newest first.
-pub(super) async fn newest(tx: &mut SqliteConnection, unit: &str, limit: u32) -> Result<Vec<VisitRow>, ReadError> {
+pub(super) async fn newest(
+    tx: &mut SqliteConnection,
+    unit: &str,
+    limit: u32,
+    scope: &Scope,
+) -> Result<Vec<VisitRow>, ReadError> {
     let filter = VisitFilter { unit: Some(unit.to_owned()), limit, ..VisitFilter::default() };
-    Ok(page(tx, &filter).await?.items)
+    Ok(page(tx, &filter, scope).await?.items)
+}
+
+/// The same filter, led by the firm where the asker is one: the index of its visits is shorter than all visits.
+fn narrowed(filter: &VisitFilter, scope: &Scope) -> VisitFilter {
+    let mut filter = filter.clone();
+    if let (None, Scope::Maintainers(names)) = (&filter.maintainer, scope)
+        && let [name] = names.as_slice()
+    {
+        filter.maintainer = Some(name.clone());
+    }
+    filter
+}
+
+/// One visit by its id, where the asker may see it.
+async fn seen(tx: &mut SqliteConnection, id: &str, scope: &Scope) -> Result<Option<VisitRow>, ReadError> {
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    query.push(" from visit v where v.id = ").push_bind(id.to_owned());
+    scope.of_row(&mut query, "v");
+    Ok(query.build_query_as().fetch_optional(tx).await?)
 }
 
 /// One visit by its id.
@@ -246,7 +286,7 @@ pub(super) async fn one(tx: &mut SqliteConnection, id: &str) -> Result<Option<Vi
 }
 
 /// Every record of a visit, first received first: from the first of its chain down all its corrections.
-async fn chain(tx: &mut SqliteConnection, id: &str) -> Result<Vec<VisitRow>, ReadError> {
+async fn chain(tx: &mut SqliteConnection, id: &str, scope: &Scope) -> Result<Vec<VisitRow>, ReadError> {
     let mut query = QueryBuilder::<Sqlite>::new("with recursive up (id, depth) as (select ");
     query.push_bind(id.to_owned());
     query.push(
@@ -258,7 +298,9 @@ async fn chain(tx: &mut SqliteConnection, id: &str) -> Result<Vec<VisitRow>, Rea
         "), down (id) as (select id from (select id from up order by depth desc limit 1) \
          union select c.correction from down cross join visit_correction c on c.corrected = down.id) ",
     );
-    query.push(SELECT).push(" from down d cross join visit v on v.id = d.id order by v.received_at, v.id limit ");
+    query.push(SELECT).push(" from down d cross join visit v on v.id = d.id where true");
+    scope.of_row(&mut query, "v");
+    query.push(" order by v.received_at, v.id limit ");
     query.push_bind(LONGEST_CHAIN);
     Ok(query.build_query_as().fetch_all(tx).await?)
 }
@@ -290,7 +332,7 @@ mod tests {
                 after: Some("v-1".to_owned()),
                 limit: 100,
             };
-            let statement = format!("explain query plan {}", page_query(&filter).sql().as_str());
+            let statement = format!("explain query plan {}", page_query(&filter, &Scope::All).sql().as_str());
             let rows = sqlx::query(sqlx::AssertSqlSafe(statement));
             let rows = rows.fetch_all(&mut *reader.snapshot().await.unwrap().tx).await.unwrap();
             let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();

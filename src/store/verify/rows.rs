@@ -12,6 +12,7 @@ use crate::store::answers::answer_row;
 use crate::store::entries::{self, Entry, HazardRow};
 use crate::store::error::StoreError;
 use crate::store::registry::unit;
+use crate::store::tokens::token;
 use crate::store::visits::visit_entry;
 use crate::store::words::{flag, word};
 
@@ -32,7 +33,7 @@ struct Kind {
     orphans: &'static str,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     Kind {
         name: "visit",
         rows: "select r.*, r.id as place, e.leaf from visit r \
@@ -100,6 +101,29 @@ const KINDS: [Kind; 8] = [
              where r.id > $1 order by r.id limit $2",
         entry: silence_end,
         orphans: "select idx from ledger_entry where false",
+    },
+    Kind {
+        name: "token",
+        rows: "select r.*, r.id as place, e.leaf from token r \
+             left join ledger_entry e on e.idx = \
+             (select min(n.idx) from ledger_entry n where n.kind = 'token' and n.ref = r.id) \
+             where r.id > $1 order by r.id limit $2",
+        entry: |row| {
+            let token = token(row)?;
+            Ok(entries::token(&token.id, &token.access, &token.name, token.expires_at, token.created_at))
+        },
+        orphans: "select idx from ledger_entry e where kind = 'token' \
+             and not exists (select 1 from token r where r.id = e.ref)",
+    },
+    Kind {
+        name: "end of the token",
+        rows: "select r.*, r.id as place, e.leaf from token r \
+             left join ledger_entry e on e.idx = \
+             (select max(n.idx) from ledger_entry n where n.kind = 'token' and n.ref = r.id) \
+             where r.revoked_at is not null and r.id > $1 order by r.id limit $2",
+        entry: |row| Ok(entries::token_revoked(row.try_get("id")?, at(row, "revoked_at")?)),
+        orphans: "select max(e.idx) as idx from ledger_entry e join token r on r.id = e.ref \
+             where e.kind = 'token' and r.revoked_at is null group by e.ref having count(*) > 1",
     },
     Kind {
         name: "registry row of unit",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, functions, without_comments_and_strings};
 
 /// Rooms from the street up: a room may name its own floor and those below.
-const FLOORS: [(&str, u8); 29] = [
+const FLOORS: [(&str, u8); 30] = [
     ("domain", 0),
     ("clock", 0),
     ("switches", 0),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, u8); 29] = [
     ("detect", 1),
     ("ledger", 1),
     ("registry_csv", 1),
+    ("token", 1),
     ("package", 2),
     ("store", 2),
     ("fleet", 2),
@@ -45,7 +46,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("sqlx", &["store"]),
     ("rumqttc", &["ingest", "simulate", "replay", "notify/sinks/mqtt.rs"]),
     ("rmqtt", &["simulate/broker.rs"]),
-    ("reqwest", &["notify"]),
+    ("reqwest", &["notify", "cli/token.rs"]),
     ("lettre", &["notify/sinks/email.rs"]),
     ("prometheus", &["metrics"]),
     ("x509_cert", &["broker/expiry.rs"]),
@@ -56,7 +57,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("tlog_tiles", &["ledger"]),
     ("signed_note", &["ledger"]),
     ("serde_json_canonicalizer", &["ledger"]),
-    ("rand_core", &["ledger"]),
+    ("rand_core", &["ledger", "token"]),
     ("zip", &["package"]),
     ("ed25519_dalek", &["ledger"]),
     ("toml", &["config"]),
