@@ -96,10 +96,10 @@ pub fn read_config(text: &str) -> Result<String, ConfigError> {
     // Of a second installation nothing comes; a sink's client wants one.
     let _already = rustls::crypto::ring::default_provider().install_default();
     let mut document = Document::parse(Path::new("liftwatch.toml"), text.to_owned())?;
-    let Settings { store, listen, sessions, mappings, rules, names, notify, .. } = Settings::read(&mut document);
+    let Settings { store, http, sessions, mappings, rules, names, notify, .. } = Settings::read(&mut document);
     document.finish()?;
     let names: BTreeSet<_> = names.into_iter().collect();
-    Ok(format!("{store:?} {listen} {sessions:?} {mappings:?} {rules:?} {names:?} {notify:?}"))
+    Ok(format!("{store:?} {http:?} {sessions:?} {mappings:?} {rules:?} {names:?} {notify:?}"))
 }
 
 /// The daemon's own.

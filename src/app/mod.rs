@@ -8,6 +8,8 @@ pub mod telling;
 
 pub mod vitals;
 
+pub mod doors;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -23,20 +25,17 @@ use crate::decode::mapping::Reason;
 use crate::detect::Rules;
 use crate::domain::id::RegionCode;
 use crate::http;
-use crate::http::calendar::Calendar;
-use crate::http::handles::{Answering, FIRING_SERIES, FLUSH_ALLOWANCE, Http, Maintenance, Showing};
-use crate::http::recent::Kept;
 use crate::ingest::connection::SessionSettings;
 use crate::ingest::session::{self, SessionParts};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
-use crate::pipeline::action::Asked;
 use crate::pipeline::message::{Committed, Envelope};
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::read::Reader;
 use crate::sweep;
 use crate::writer::{Writer, WriterStatus};
+use doors::Rooms;
 use settings::Settings;
 use telling::Telling;
 
@@ -119,18 +118,19 @@ pub async fn run(
     let status = Arc::new(WriterStatus::default());
     let links = links(&settings.sessions, &*clock);
 
-    let (messages, inbox) = mpsc::channel(QUEUE);
-    let (actions, asked) = mpsc::channel(ACTIONS);
+    let ((messages, inbox), (actions, asked)) = (mpsc::channel(QUEUE), mpsc::channel(ACTIONS));
     let (ticks, time) = mpsc::channel(1);
     // Whoever stops first stops all: a person, a lost store, a session that cannot go on.
     let (stop, stopping) = watch::channel(false);
     let changed = Arc::new(Notify::new());
-
+    let vitals = vitals::Daemon::new(&settings, &links, &status, &clock);
+    let rooms = Rooms::of(&reader, &metrics, vitals, &clock, &actions);
+    let http = doors::open((&settings, http_address), rooms, stopped(stopping.clone())).await?;
     let sending = Telling {
         reader: reader.clone(),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
-        door: actions.clone(),
+        door: actions,
         changed: Arc::clone(&changed),
         writer: messages.clone(),
         stopping: stopping.clone(),
@@ -153,7 +153,6 @@ pub async fn run(
     };
     let mut writing = tokio::spawn(writer.run());
     tokio::spawn(sweep::run(Arc::clone(&clock), ticks, stopping.clone()));
-    let http = door((&settings, http_address), reader.clone(), metrics, (&links, &status), clock, actions);
     let serving = tokio::spawn(http::serve(listener, http, stopped(stopping)));
     started(Running { http: http_address, status, reader: reader.clone(), links });
 
@@ -172,41 +171,6 @@ fn counters(sessions: &[SessionSettings]) -> Metrics {
         metrics.regions.expect_region(session.region.as_str());
     }
     metrics
-}
-
-/// What the handlers of HTTP work with.
-fn door(
-    (settings, address): (&Settings, SocketAddr),
-    reader: Reader,
-    metrics: Arc<Metrics>,
-    (lines, status): (&[Arc<LinkStatus>], &Arc<WriterStatus>),
-    clock: Arc<dyn Clock>,
-    actions: mpsc::Sender<Asked>,
-) -> Http {
-    // The file was read when the settings were; only somebody who changed it since can make it fail now.
-    let links = telling::links_key(settings);
-    Http {
-        reader,
-        metrics,
-        vitals: Arc::new(vitals::Daemon::new(settings, lines, status, &clock)),
-        clock,
-        actions,
-        calendar: Calendar { zone: settings.zone.clone(), over_age_years: settings.rules.over_age.limit_years },
-        heard_within: settings.rules.silent_unit.patience() + FLUSH_ALLOWANCE,
-        firing_series: FIRING_SERIES,
-        ledger_key: settings.ledger.key().ok().flatten().map(|key| key.public()),
-        answering: Answering { ack_timeout: settings.notify.notify.ack_timeout, links },
-        showing: Showing {
-            merge_gap: settings.rules.incident.merge_gap(),
-            towns: settings.notify.notify.town_regions.clone(),
-            home: telling::home(settings, address),
-        },
-        recent: Kept::default(),
-        maintenance: Maintenance {
-            checklists: settings.checklists.clone(),
-            public_url: settings.notify.notify.public_url.clone(),
-        },
-    }
 }
 
 /// Who stopped first, and how it stands with the others by now.

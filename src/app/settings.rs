@@ -12,6 +12,7 @@ use crate::decode::Decoder;
 use crate::decode::settings::MappingSettings;
 use crate::detect;
 use crate::domain::id::RegionCode;
+use crate::http::tls::Certificate;
 use crate::ingest::connection::{self, SessionSettings};
 use crate::ledger::leaf::sha256_hex;
 use crate::notify;
@@ -21,7 +22,8 @@ use crate::signer;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub store: PathBuf,
-    pub listen: std::net::SocketAddr,
+    /// Where HTTP listens, and how.
+    pub http: sections::Http,
     pub zone: TimeZone,
     pub sessions: Vec<SessionSettings>,
     /// What people call each region.
@@ -62,6 +64,12 @@ impl Settings {
         }
         let notify = notify::settings::Settings::read(document);
         let ledger = signing(document);
+        if document.is_clean()
+            && let Err(error) = Certificate::configured(&http)
+        {
+            let key = error.key();
+            document.refuse(&format!("http.{key}"), error.to_string());
+        }
         let checklists = checklists(document);
         let names = regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect();
         let sessions: Vec<SessionSettings> = regions.into_iter().map(session).collect();
@@ -76,7 +84,7 @@ impl Settings {
         }
         Self {
             store: store.path,
-            listen: http.listen,
+            http,
             zone: display.zone().unwrap_or(TimeZone::UTC),
             names,
             sessions,

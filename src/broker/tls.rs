@@ -37,10 +37,22 @@ pub fn client(ca_file: &Path, own: Option<(&Path, &Path)>) -> Result<ClientConfi
     }
     let builder = ClientConfig::builder().with_root_certificates(roots);
     let Some((cert_file, key_file)) = own else { return Ok(builder.with_no_client_auth()) };
+    let (chain, key) = identity(cert_file, key_file)?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| bad_pem("key_file", key_file, &error))
+}
+
+/// A certificate with its chain, and its key; both are PEM.
+///
+/// # Errors
+/// The first file that cannot be used.
+pub fn identity(
+    cert_file: &Path,
+    key_file: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsFileError> {
     let chain = certificates("cert_file", cert_file)?;
     let pem = read("key_file", key_file)?;
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| bad_pem("key_file", key_file, &error))?;
-    builder.with_client_auth_cert(chain, key).map_err(|error| bad_pem("key_file", key_file, &error))
+    Ok((chain, key))
 }
 
 /// Every certificate of a PEM file; at least one.

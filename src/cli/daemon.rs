@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use crate::app::settings::Settings;
 use crate::app::{self, AppError};
 use crate::clock::{Clock, SystemClock};
+use crate::http::admin::socket_of;
 use crate::pipeline::action::{Action, Done, ImportReport};
 use crate::registry_csv;
 
@@ -73,14 +74,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
         return Err(problem.into());
     }
     let stopping = stop::on_signals()?;
-    let listener = listen(settings.listen, "[http] listen").await?;
+    let listener = listen(settings.http.listen, "[http] listen").await?;
     if settings.notify.routes.is_empty() {
         tracing::warn!("{NOBODY}");
     }
     let store = settings.store.clone();
     let stopped = stopping.clone();
     let started = move |running: app::Running| {
-        tracing::info!(http = %running.http, store = %store.display(), "started; without tokens, HTTP serves this machine alone");
+        tracing::info!(http = %running.http, store = %store.display(), "started");
         supervisor::started(&running.status, stopped);
     };
     app::run(settings, Arc::new(SystemClock::new()), listener, stopping, started).await?;
@@ -125,7 +126,7 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<()> {
 /// Each bad line; [`AppError::AlreadyRunning`] with the way to hand the file to the running daemon.
 pub async fn import_units(args: &ImportUnitsArgs) -> Result<(), AppError> {
     let settings = Settings::load(&args.config).map_err(anyhow::Error::from)?;
-    let listen = settings.listen;
+    let socket = socket_of(&settings.store);
     match import(&settings, &args.file).await {
         Ok(ImportReport { added, changed, unchanged }) => {
             println!("{added} added, {changed} changed, {unchanged} unchanged");
@@ -133,7 +134,8 @@ pub async fn import_units(args: &ImportUnitsArgs) -> Result<(), AppError> {
         }
         Err(AppError::AlreadyRunning(error)) => {
             eprintln!(
-                "liftwatch: a daemon is running on this database; hand it the file instead:\n  curl -H 'content-type: text/csv' --data-binary @{} http://{listen}/api/v1/units",
+                "liftwatch: a daemon is running on this database; hand it the file instead:\n  curl --unix-socket {} -H 'content-type: text/csv' --data-binary @{} http://localhost/api/v1/units",
+                socket.display(),
                 args.file.display()
             );
             Err(AppError::AlreadyRunning(error))

@@ -20,6 +20,8 @@ pub mod doctor;
 
 pub mod ledger;
 
+pub mod token;
+
 pub mod manual;
 
 #[cfg(feature = "embedded-broker")]
@@ -90,6 +92,9 @@ enum Command {
     Ledger(ledger::Ledger),
     /// Checks a package of the ledger, or a whole database file
     Verify(ledger::VerifyArgs),
+    /// Who may see what over HTTP: makes, lists and revokes tokens
+    #[command(subcommand, after_help = "Example:\n  liftwatch token list --config /etc/liftwatch/liftwatch.toml")]
+    Token(token::Token),
     /// Writes the QR code of a unit's page as SVG
     Qr(qr::QrArgs),
     /// Publishes a simulated city to a broker
@@ -162,6 +167,7 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Decode(args) => Ok(decode::run(&args)?),
         Command::Ledger(command) => Ok(ledger::run(command).await?),
         Command::Verify(args) => Ok(ledger::verify(&args).await?),
+        Command::Token(command) => token::run(command).await,
         Command::Qr(args) => Ok(qr::run(&args)?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),

@@ -29,14 +29,25 @@ impl Default for Store {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Loopback only, until there are tokens.
+    /// Loopback, unless TLS or a proxy stands before it.
     #[serde(deserialize_with = "socket_address")]
     pub listen: SocketAddr,
+    /// PEM; the certificate with its chain, with `tls_key_file`.
+    pub tls_cert_file: Option<PathBuf>,
+    /// PEM; the certificate's key.
+    pub tls_key_file: Option<PathBuf>,
+    /// A proxy stands before it, which speaks TLS and sets X-Forwarded-For.
+    pub behind_proxy: bool,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            tls_cert_file: None,
+            tls_key_file: None,
+            behind_proxy: false,
+        }
     }
 }
 
@@ -152,18 +163,35 @@ impl Settings {
             document.refuse("store.path", "names no file");
         }
         store.path = document.resolve(&store.path);
-        let http: Http = document.section("http");
-        if !http.listen.ip().is_loopback() {
-            let message = "must be a loopback address, such as 127.0.0.1:8080: there are no tokens yet, so whoever \
-                 reaches this port reads everything; put a proxy that asks who it is in front of it";
-            document.refuse("http.listen", message);
-        }
+        let http = read_http(document);
         let display: Display = document.section("display");
         if display.zone().is_none() {
             document.refuse("display.time_zone", "no zone of this name on this machine; names are as Asia/Shanghai");
         }
         Self { store, http, display, regions: read_regions(document) }
     }
+}
+
+fn read_http(document: &mut Document) -> Http {
+    let mut http: Http = document.section("http");
+    match (&http.tls_cert_file, &http.tls_key_file) {
+        (Some(_), None) => document.refuse("http.tls_cert_file", "needs `tls_key_file` beside it"),
+        (None, Some(_)) => document.refuse("http.tls_key_file", "needs `tls_cert_file` beside it"),
+        _ => {}
+    }
+    for (key, file) in [("tls_cert_file", &mut http.tls_cert_file), ("tls_key_file", &mut http.tls_key_file)] {
+        let Some(path) = file else { continue };
+        *path = document.resolve(path);
+        if let Err(message) = check_file(path) {
+            document.refuse(&format!("http.{key}"), message);
+        }
+    }
+    if !http.listen.ip().is_loopback() && http.tls_cert_file.is_none() && !http.behind_proxy {
+        let message = "must be a loopback address, such as 127.0.0.1:8080: tokens would cross the network for all to read; \
+             set tls_cert_file and tls_key_file, or behind_proxy = true if a proxy before it speaks TLS";
+        document.refuse("http.listen", message);
+    }
+    http
 }
 
 fn read_regions(document: &mut Document) -> Vec<Region> {

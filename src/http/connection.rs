@@ -2,7 +2,7 @@
 //! request or does not read its answer is hung up on.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,9 +12,13 @@ use std::time::Duration;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::TlsAcceptor;
+
+use super::tls::Line;
+use rustls::ServerConfig;
 
 /// Connections at once: half of the 1,024 files that a process may have by default, so that the store keeps its own.
 const CONNECTIONS: usize = 512;
@@ -26,13 +30,14 @@ const IDLE: Duration = Duration::from_secs(15);
 pub struct Entrance {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Entrance {
-    /// The entrance at a bound address.
+    /// The entrance at a bound address, with TLS or without.
     #[must_use]
-    pub fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)) }
+    pub fn new(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), tls: tls.map(TlsAcceptor::from) }
     }
 }
 
@@ -44,7 +49,8 @@ impl Listener for Entrance {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
         let (stream, peer) = Listener::accept(&mut self.listener).await;
         let idle = Box::pin(sleep(IDLE));
-        let requests = Requests::default();
+        let requests = Requests { running: Arc::default(), peer: Some(peer.ip()) };
+        let stream = Line::new(stream, self.tls.as_ref());
         (Connection { stream, patience: IDLE, idle, requests, _place: place }, peer)
     }
 
@@ -55,14 +61,23 @@ impl Listener for Entrance {
 
 /// How many requests of a connection are being answered; while one is, its own time limit holds.
 #[derive(Debug, Clone, Default)]
-pub struct Requests(Arc<AtomicUsize>);
+pub struct Requests {
+    running: Arc<AtomicUsize>,
+    peer: Option<IpAddr>,
+}
 
 impl Requests {
     /// Counts a request until what is returned is dropped.
     #[must_use]
     pub fn begin(&self) -> Running {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Running(Arc::clone(&self.0))
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(&self.running))
+    }
+
+    /// Where the connection comes from.
+    #[must_use]
+    pub const fn peer(&self) -> Option<IpAddr> {
+        self.peer
     }
 }
 
@@ -84,7 +99,7 @@ impl Connected<IncomingStream<'_, Entrance>> for Requests {
 
 /// One peer's connection.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Line,
     patience: Duration,
     idle: Pin<Box<Sleep>>,
     requests: Requests,
@@ -105,7 +120,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            Poll::Pending if self.requests.0.load(Ordering::Relaxed) == 0 => self.hang_up(context),
+            Poll::Pending if self.requests.running.load(Ordering::Relaxed) == 0 => self.hang_up(context),
             told => told,
         }
     }
@@ -134,13 +149,14 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     use super::*;
 
     async fn pair() -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut entrance = Entrance::new(listener);
+        let mut entrance = Entrance::new(listener, None);
         let (near, far) = tokio::join!(entrance.accept(), TcpStream::connect(address));
         (near.0, far.unwrap())
     }

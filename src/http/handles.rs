@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::calendar::Calendar;
+use super::caller::Caller;
+use super::doorkeeper::Doorkeeper;
 use super::recent::Kept;
 use super::vitals::Vitals;
 use crate::checklists::Checklists;
@@ -16,6 +18,7 @@ use crate::pipeline::action::Asked;
 use crate::store::read::Reader;
 
 /// What the handlers work with.
+#[derive(Clone)]
 pub struct Http {
     pub reader: Reader,
     pub metrics: Arc<Metrics>,
@@ -29,12 +32,15 @@ pub struct Http {
     /// Firing alerts that get a series of their own in /metrics (1,000 by default).
     pub firing_series: u32,
     pub answering: Answering,
+    pub keeper: Arc<Doorkeeper>,
+    /// Who asks; whoever opens the door says [`Caller::Stranger`], and `admit.rs` who it is.
+    pub caller: Caller,
     /// By which checkpoints of the ledger are checked; `None` where nothing is signed.
     pub ledger_key: Option<PublicKey>,
     pub showing: Showing,
     /// The figures of the last 30 days that the latest scrapes had.
-    pub recent: Kept,
-    pub maintenance: Maintenance,
+    pub recent: Arc<Kept>,
+    pub maintenance: Arc<Maintenance>,
 }
 
 /// What /metrics needs to know beside what the database holds.

@@ -25,6 +25,11 @@ phrases! {
     alerts: "告警", "Alerts";
     units: "电梯", "Units";
     quarantine: "隔离区", "Quarantine";
+    sign_in: "登录", "Sign in";
+    sign_out: "退出", "Sign out";
+    token: "访问令牌", "Token";
+    token_from: "令牌由运行 liftwatch 的单位发放，以 lw_ 开头。", "Whoever runs liftwatch gives tokens out; they begin with lw_.";
+    wrong_token: "令牌错误、已过期或已撤销。", "The token is wrong, expired or revoked.";
     other_language: "English", "中文";
     heard: "在线", "Heard";
     of_units: "共", "of";
@@ -213,6 +218,7 @@ phrases! {
     people_note: "姓名和电话单独保存，可依法删除。", "Names and phones are kept apart, and can be erased.";
     phone: "电话", "Phone";
     erased: "已删除", "erased";
+    withheld: "不显示", "not shown";
     record: "提交记录", "Record it";
     record_note: "记录提交后不可修改，只能以新的记录更正。", "A record cannot be changed, only corrected by another one.";
     corrects: "更正记录", "Corrects the record";

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::admitted::Admitted;
 use super::api::ledger::newest;
 use super::handles::Http;
 use super::problem::Problem;
@@ -21,15 +22,12 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/ledger/checkpoint", get(checkpoint)).route("/ledger/tile/{level}/{*number}", get(tile))
 }
 
-async fn checkpoint(State(http): State<Arc<Http>>) -> Result<Response, Problem> {
+async fn checkpoint(Admitted(http): Admitted) -> Result<Response, Problem> {
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, newest(&http).await?.note).into_response())
 }
 
-async fn tile(
-    State(http): State<Arc<Http>>,
-    Path((level, number)): Path<(String, String)>,
-) -> Result<Response, Problem> {
+async fn tile(Admitted(http): Admitted, Path((level, number)): Path<(String, String)>) -> Result<Response, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "the ledger has no such tile");
     let (number, width) = place(&number).ok_or_else(missing)?;
     let bytes = if level == "entries" {

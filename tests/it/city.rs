@@ -6,8 +6,9 @@ use std::time::Duration;
 use liftwatch::clock::VirtualClock;
 use liftwatch::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Maintenance, Showing};
-use liftwatch::http::recent::Kept;
+use liftwatch::http::caller::Caller;
+use liftwatch::http::doorkeeper::Doorkeeper;
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Showing};
 use liftwatch::http::serve;
 use liftwatch::http::vitals::{Link, Storage, Vitals};
 use liftwatch::metrics::Metrics;
@@ -57,6 +58,8 @@ pub struct City {
     pub stand: Arc<Stand>,
     pub metrics: Arc<Metrics>,
     pub actions: mpsc::Receiver<Asked>,
+    pub reader: Reader,
+    pub keeper: Arc<Doorkeeper>,
     /// Sent or dropped, it stops the door.
     pub stop: Option<oneshot::Sender<()>>,
     pub serving: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -97,8 +100,9 @@ pub async fn city(port: u16) -> City {
         Storage { fault: None, last_commit: Some(NOW - 2_000), free_bytes: Some(50 << 30) };
     let metrics = Arc::new(Metrics::with_reasons(["bad_json", "unknown_unit"]));
     let (send, actions) = mpsc::channel(4);
+    let keeper = Arc::new(Doorkeeper::default());
     let http = Http {
-        reader,
+        reader: reader.clone(),
         metrics: Arc::clone(&metrics),
         vitals: Arc::clone(&stand) as Arc<dyn Vitals>,
         clock: Arc::new(VirtualClock::at(NOW)),
@@ -107,10 +111,12 @@ pub async fn city(port: u16) -> City {
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
         ledger_key: None,
+        keeper: Arc::clone(&keeper),
+        caller: Caller::Stranger,
         answering: Answering { ack_timeout: Some(8 * HOUR), links: Some(key()) },
         showing: Showing { merge_gap: 3_600_000, towns: None, home: "https://lifts.example".to_owned() },
-        recent: Kept::default(),
-        maintenance: Maintenance::default(),
+        recent: Arc::default(),
+        maintenance: Arc::default(),
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -119,7 +125,7 @@ pub async fn city(port: u16) -> City {
         let _ = stopped.await;
     };
     let serving = tokio::spawn(serve(listener, http, stopped));
-    City { stop: Some(stop), serving, address, writer, stand, metrics, actions, _dir: dir }
+    City { stop: Some(stop), serving, address, writer, stand, metrics, actions, reader, keeper, _dir: dir }
 }
 
 async fn run(pool: &SqlitePool, sql: String) {

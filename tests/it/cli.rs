@@ -190,15 +190,15 @@ fn an_import_takes_all_or_tells_each_bad_line() {
 #[test]
 fn an_import_beside_a_daemon_exits_75_with_the_line_that_works() {
     let folder = Folder::new(&nobody(), "");
-    let port = free_port();
-    let config = std::fs::read_to_string(folder.config()).unwrap();
-    folder.write("liftwatch.toml", &config.replace("127.0.0.1:0", &format!("127.0.0.1:{port}")));
     let daemon = folder.serve();
     let rows = "L-1,350582,traction,maker-a,Garden,o,f\n";
     let refused = folder.import(rows).exits(75);
     let file = folder.path("units.csv");
-    let line =
-        format!("curl -H 'content-type: text/csv' --data-binary @{} http://127.0.0.1:{port}/api/v1/units", text(&file));
+    let line = format!(
+        "curl --unix-socket {} -H 'content-type: text/csv' --data-binary @{} http://localhost/api/v1/units",
+        text(&folder.path("city.db.sock")),
+        text(&file)
+    );
     assert!(refused.err.contains(&line), "{line} is not in {}", refused.err);
     let (status, answer) = daemon.post("/api/v1/units", "text/csv", &std::fs::read(&file).unwrap());
     assert_eq!((status, answer.as_str()), (200, r#"{"added":1,"changed":0,"unchanged":0}"#));

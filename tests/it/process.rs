@@ -220,6 +220,16 @@ impl Daemon {
         self.ask("GET", path, "", b"")
     }
 
+    /// What an address of its own answers to whoever has this token.
+    pub fn get_as(&self, path: &str, secret: &str) -> (u16, String) {
+        let request = ureq::http::Request::builder().uri(format!("http://{}{path}", self.authority()));
+        let request = request.header("Authorization", format!("Bearer {secret}")).body(()).unwrap();
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
+        let mut response = agent.run(request).unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    }
+
     /// What an address of its own answers, where that is no text.
     pub fn bytes(&self, path: &str) -> (u16, Vec<u8>) {
         ask_bytes("GET", &format!("http://{}{path}", self.authority()), "", b"")

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,10 +15,11 @@ use super::wire::{PageWire, time};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::words;
+use crate::http::admitted::Admitted;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
-use crate::http::query::{Id, NAME_LIMIT, Params, TEXT_LIMIT, read_body, written};
+use crate::http::query::{Id, Params, TEXT_LIMIT, read_body, written};
 use crate::pipeline::action::{Action, Done};
 use crate::store::read::ReadError;
 use crate::store::read::alerts::{AlertFile, AlertFilter, AlertRow, EvidenceRow, TransitionRow};
@@ -180,8 +180,9 @@ pub struct Release {
     /// How it is known, 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
-    /// Who says so, 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// Who says so, 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
 }
 
@@ -226,10 +227,7 @@ pub fn filter(params: &mut Params) -> Result<AlertFilter, Problem> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(
-    State(http): State<Arc<Http>>,
-    mut params: Params,
-) -> Result<Json<PageWire<AlertWire>>, Problem> {
+pub(super) async fn list(Admitted(http): Admitted, mut params: Params) -> Result<Json<PageWire<AlertWire>>, Problem> {
     let filter = filter(&mut params)?;
     params.finish()?;
     Ok(Json(PageWire::try_of(http.reader.alerts(&filter).await?, AlertWire::try_from)?))
@@ -243,7 +241,7 @@ pub(super) async fn list(
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such alert", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<AlertFileWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<AlertFileWire>, Problem> {
     params.finish()?;
     file(&http, &id.0).await
 }
@@ -271,7 +269,7 @@ pub async fn file(http: &Http, id: &str) -> Result<Json<AlertFileWire>, Problem>
         (status = 422, description = "refused", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn release(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     body: Body,
@@ -290,7 +288,7 @@ pub(super) async fn release(
 /// A [`Problem`] that says why it cannot be ended.
 pub async fn end_entrapment(http: &Http, id: &str, told: &Release) -> Result<(), Problem> {
     let reason = written("reason", &told.reason, TEXT_LIMIT)?;
-    let by = written("by", &told.by, NAME_LIMIT)?;
+    let by = http.caller.signs(&told.by)?;
     let alert = http.reader.alert(id).await?.ok_or_else(|| Problem::missing("alert", id))?.alert;
     if alert.rule != "entrapment" || alert.state != "firing" {
         let detail = format!("only a firing entrapment can be released; this is a {} {}", alert.state, alert.rule);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -11,10 +10,11 @@ use axum::{Json, Router};
 use super::alerts::{AlertFileWire, BODY_LIMIT, file};
 use crate::domain::notice::AnswerKind;
 use crate::domain::time::{DAY, Timestamp};
+use crate::http::admitted::Admitted;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
-use crate::http::query::{Id, NAME_LIMIT, TEXT_LIMIT, optional, read_body, written};
+use crate::http::query::{Id, TEXT_LIMIT, optional, read_body, written};
 use crate::pipeline::action::{Action, Done};
 use crate::pipeline::answers::{Answer, Answered};
 
@@ -25,8 +25,9 @@ pub const LONGEST: i64 = 366 * DAY;
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledgement {
-    /// Who has it in hand, 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// Who has it in hand, 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
     /// Up to 500 characters.
     #[serde(default)]
@@ -42,8 +43,9 @@ pub struct Acknowledgement {
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FalseAlarm {
-    /// Who says so, 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// Who says so, 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
     /// How it is known, 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500)]
@@ -54,8 +56,9 @@ pub struct FalseAlarm {
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arrival {
-    /// Who arrived, 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// Who arrived, 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
     /// Up to 500 characters.
     #[serde(default)]
@@ -67,8 +70,9 @@ pub struct Arrival {
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
-    /// Who writes, 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// Who writes, 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
     /// 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500)]
@@ -96,13 +100,16 @@ pub async fn answer(http: &Http, told: Answer) -> Result<(), Problem> {
         AnswerKind::Acknowledged | AnswerKind::Arrived => ("note", false),
     };
     let note = if needed { written(field, &told.note, TEXT_LIMIT)? } else { optional(field, &told.note, TEXT_LIMIT)? };
-    let by = written("by", &told.by, NAME_LIMIT)?;
+    let by = http.caller.signs(&told.by)?;
     let expires_at = match told.kind {
         AnswerKind::Acknowledged => told.expires_at.or(http.answering.ack_timeout.map(|timeout| now + timeout)),
         _ => None,
     };
     if let Some(end) = expires_at {
         within("expires_at", end, now)?;
+    }
+    if !http.reader.has_alert(&told.alert).await? {
+        return Err(Problem::missing("alert", &told.alert));
     }
     let (alert, kind) = (told.alert.clone(), told.kind);
     let done = door::ask(&http.actions, Action::Answer(Answer { by, note, expires_at, ..told })).await?;
@@ -136,11 +143,10 @@ pub fn moment(name: &str, text: &str) -> Result<Timestamp, Problem> {
 }
 
 /// A JSON body, and its form for those who sent another.
-pub(super) async fn body<T: serde::de::DeserializeOwned>(
-    headers: &HeaderMap,
-    body: Body,
-    form: &str,
-) -> Result<T, Problem> {
+///
+/// # Errors
+/// 400 with the form, 413, 415.
+pub async fn body<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: Body, form: &str) -> Result<T, Problem> {
     let bytes = read_body(headers, body, "application/json", BODY_LIMIT).await?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {form}: {error}")))
@@ -159,7 +165,7 @@ pub(super) async fn body<T: serde::de::DeserializeOwned>(
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn acknowledge(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     sent: Body,
@@ -182,7 +188,7 @@ pub(super) async fn acknowledge(
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn false_alarm(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     sent: Body,
@@ -204,7 +210,7 @@ pub(super) async fn false_alarm(
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn arrived(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     sent: Body,
@@ -225,7 +231,7 @@ pub(super) async fn arrived(
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn note(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     sent: Body,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 
@@ -10,6 +9,7 @@ use super::alerts::SummaryWire;
 use super::timeline::EntryWire;
 use super::wire::{PageWire, time};
 use crate::domain::notice::AreaKind;
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
@@ -113,10 +113,7 @@ pub fn filter(params: &mut Params) -> Result<AreaFilter, Problem> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(
-    State(http): State<Arc<Http>>,
-    mut params: Params,
-) -> Result<Json<PageWire<AreaWire>>, Problem> {
+pub(super) async fn list(Admitted(http): Admitted, mut params: Params) -> Result<Json<PageWire<AreaWire>>, Problem> {
     let filter = filter(&mut params)?;
     params.finish()?;
     Ok(Json(PageWire::of(http.reader.areas(&filter).await?, AreaWire::from)))
@@ -130,7 +127,7 @@ pub(super) async fn list(
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such event", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<AreaFileWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<AreaFileWire>, Problem> {
     params.finish()?;
     let file = http.reader.area(&id.0).await?.ok_or_else(|| Problem::missing("area event", &id.0))?;
     Ok(Json(file.into()))

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::wire::{PageWire, time};
+use crate::http::admitted::Admitted;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
@@ -91,7 +91,7 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     mut params: Params,
 ) -> Result<Json<PageWire<DeliveryWire>>, Problem> {
     let filter = DeliveryFilter {
@@ -112,7 +112,7 @@ pub(super) async fn list(
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such delivery", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<DeliveryWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<DeliveryWire>, Problem> {
     params.finish()?;
     Ok(Json(found(&http, &id).await?))
 }
@@ -126,11 +126,7 @@ pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -
         (status = 404, description = "no such delivery", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "it is on its way, or has arrived", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn resend(
-    State(http): State<Arc<Http>>,
-    id: Id,
-    params: Params,
-) -> Result<Json<DeliveryWire>, Problem> {
+pub(super) async fn resend(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<DeliveryWire>, Problem> {
     params.finish()?;
     match door::ask(&http.actions, Action::Resend { delivery: id.0.clone() }).await? {
         Done::UnknownDelivery => return Err(Problem::missing("delivery", &id.0)),

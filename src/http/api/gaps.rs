@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 
 use super::wire::{PageWire, time};
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
@@ -62,10 +62,7 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(
-    State(http): State<Arc<Http>>,
-    mut params: Params,
-) -> Result<Json<PageWire<GapWire>>, Problem> {
+pub(super) async fn list(Admitted(http): Admitted, mut params: Params) -> Result<Json<PageWire<GapWire>>, Problem> {
     let filter = GapFilter {
         unit: params.text("unit")?,
         open: params.word("state", &["open", "closed", "all"])?.and_then(|state| match state {

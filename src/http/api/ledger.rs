@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -11,6 +10,7 @@ use axum::{Json, Router};
 use super::wire::{PageWire, time};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
+use crate::http::admitted::Admitted;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
@@ -45,7 +45,7 @@ impl From<SignedCheckpoint> for CheckpointWire {
 
 /// An entry and what it says.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct EntryWire {
+pub struct LedgerEntryWire {
     /// Its place in the ledger, from 0.
     pub index: u64,
     /// The leaf, as JSON; `/api/v1/ledger/entries/{index}` has the bytes that were hashed.
@@ -55,7 +55,7 @@ pub struct EntryWire {
     pub hash: String,
 }
 
-impl From<Stored> for EntryWire {
+impl From<Stored> for LedgerEntryWire {
     fn from(row: Stored) -> Self {
         let hash = crate::ledger::hash::Hash::of_leaf(&row.leaf).to_string();
         let text = || serde_json::Value::String(String::from_utf8_lossy(&row.leaf).into_owned());
@@ -115,7 +115,7 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 404, description = "nothing is signed yet", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn checkpoint(State(http): State<Arc<Http>>, params: Params) -> Result<Response, Problem> {
+pub(super) async fn checkpoint(Admitted(http): Admitted, params: Params) -> Result<Response, Problem> {
     params.finish()?;
     Ok(([(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, "no-cache")], newest(&http).await?.note).into_response())
 }
@@ -140,7 +140,7 @@ pub async fn newest(http: &Http) -> Result<SignedCheckpoint, Problem> {
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn checkpoints(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     mut params: Params,
 ) -> Result<Json<PageWire<CheckpointWire>>, Problem> {
     let (after, limit) = (number(&mut params, "after")?, params.limit()?);
@@ -157,17 +157,17 @@ pub(super) async fn checkpoints(
         ("after" = Option<u64>, Query, description = "the `next` of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "rows, 100 if not said")),
     responses(
-        (status = 200, description = "a page", body = PageWire<EntryWire>),
+        (status = 200, description = "a page", body = PageWire<LedgerEntryWire>),
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn entries(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     mut params: Params,
-) -> Result<Json<PageWire<EntryWire>>, Problem> {
+) -> Result<Json<PageWire<LedgerEntryWire>>, Problem> {
     let (filter, limit) = filter(&mut params)?;
     params.finish()?;
-    Ok(Json(PageWire::of(http.reader.entries(&filter, limit).await?, EntryWire::from)))
+    Ok(Json(PageWire::of(http.reader.entries(&filter, limit).await?, LedgerEntryWire::from)))
 }
 
 /// The filter of a list of entries.
@@ -200,7 +200,7 @@ fn number(params: &mut Params, name: &'static str) -> Result<Option<u64>, Proble
         (status = 404, description = "no such entry", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn entry(State(http): State<Arc<Http>>, index: Id, params: Params) -> Result<Response, Problem> {
+pub(super) async fn entry(Admitted(http): Admitted, index: Id, params: Params) -> Result<Response, Problem> {
     params.finish()?;
     let found = http.reader.entry(at(&index)?).await?.ok_or_else(|| Problem::missing("ledger entry", &index.0))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], found.leaf).into_response())
@@ -219,9 +219,12 @@ fn at(index: &Id) -> Result<u64, Problem> {
         (status = 404, description = "no such entry under a checkpoint yet", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn prove(State(http): State<Arc<Http>>, index: Id, params: Params) -> Result<Response, Problem> {
+pub(super) async fn prove(Admitted(http): Admitted, index: Id, params: Params) -> Result<Response, Problem> {
     params.finish()?;
     let at = at(&index)?;
+    if http.reader.entry(at).await?.is_none() {
+        return Err(Problem::missing("ledger entry", &index.0));
+    }
     let checkpoint = newest(&http).await?;
     if at >= checkpoint.size {
         let detail = format!("entry {at} is not under the newest checkpoint, which has {} entries", checkpoint.size);
@@ -243,7 +246,7 @@ pub(super) async fn prove(State(http): State<Arc<Http>>, index: Id, params: Para
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn consistency(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     mut params: Params,
 ) -> Result<Json<ConsistencyWire>, Problem> {
     let needed =
@@ -275,11 +278,14 @@ pub(super) async fn consistency(
         (status = 404, description = "no such unit, or nothing is signed yet", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn package(State(http): State<Arc<Http>>, id: Id, mut params: Params) -> Result<Response, Problem> {
+pub(super) async fn package(Admitted(http): Admitted, id: Id, mut params: Params) -> Result<Response, Problem> {
     let from = params.time("from")?.map(Timestamp);
     let to = params.time("to")?.map(Timestamp);
     params.finish()?;
     let missing = || Problem::missing("unit", &id.0);
+    if http.reader.scope().is_narrow() && !http.reader.has_unit(&id.0).await? {
+        return Err(missing());
+    }
     let unit: UnitId = id.0.parse().map_err(|_| missing())?;
     // A unit that has left the registry keeps its entries.
     let any = Filter { unit: Some(unit.clone()), ..Filter::default() };
@@ -294,7 +300,7 @@ pub(super) async fn package(State(http): State<Arc<Http>>, id: Id, mut params: P
     })?;
     // Who looked is recorded before anything is handed out.
     let begin = stretch.from.as_ref().map_or(0, |from| from.size);
-    let by = "loopback".to_owned();
+    let by = http.caller.in_ledger();
     door::ask(&http.actions, Action::RecordExport { unit: unit.clone(), from: begin, to: stretch.to.size, by }).await?;
     let name = format!("attachment; filename=\"ledger-{unit}.zip\"");
     Ok(([(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, name)], packed)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -11,6 +10,7 @@ use axum::{Json, Router};
 use tokio::sync::mpsc;
 
 use super::wire::{PageWire, time};
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
@@ -124,10 +124,7 @@ pub fn filter(params: &mut Params) -> Result<QuarantineFilter, Problem> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(
-    State(http): State<Arc<Http>>,
-    mut params: Params,
-) -> Result<Json<PageWire<RefusedWire>>, Problem> {
+pub(super) async fn list(Admitted(http): Admitted, mut params: Params) -> Result<Json<PageWire<RefusedWire>>, Problem> {
     let filter = filter(&mut params)?;
     params.finish()?;
     Ok(Json(PageWire::of(http.reader.quarantine(&filter).await?, RefusedWire::from)))
@@ -141,11 +138,7 @@ pub(super) async fn list(
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such message; the oldest make room", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(
-    State(http): State<Arc<Http>>,
-    id: Id,
-    params: Params,
-) -> Result<Json<RefusedFileWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<RefusedFileWire>, Problem> {
     params.finish()?;
     let found = http.reader.refused(id.number("refused message")?).await?;
     let (row, payload) = found.ok_or_else(|| Problem::missing("refused message", &id.0))?;
@@ -159,7 +152,7 @@ pub(super) async fn one(
         (status = 200, description = "one message a line", body = String, content_type = "application/jsonl"),
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn export(State(http): State<Arc<Http>>, mut params: Params) -> Result<Response, Problem> {
+pub(super) async fn export(Admitted(http): Admitted, mut params: Params) -> Result<Response, Problem> {
     let after: i64 = params.parsed("after")?.unwrap_or(0);
     params.finish()?;
     // The first slice is read before the status is sent, so that a database without an answer is a 503 and not an empty file.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -15,10 +14,11 @@ use crate::decode::{record, strict};
 use crate::domain::id::UnitId;
 use crate::domain::time::{CLOCK_TOLERANCE, EARLIEST, Timestamp};
 use crate::domain::visit::{PEOPLE, Visit};
+use crate::http::admitted::Admitted;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
-use crate::http::query::{Id, NAME_LIMIT, TEXT_LIMIT, optional, read_body, written};
+use crate::http::query::{Id, TEXT_LIMIT, optional, read_body};
 use crate::pipeline::action::{Action, Done};
 use crate::pipeline::recording::{Confirmed, Recorded};
 
@@ -26,8 +26,9 @@ use crate::pipeline::recording::{Confirmed, Recorded};
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmationForm {
-    /// Who confirms for the owner, 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// Who confirms for the owner, 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
     /// Up to 500 characters.
     #[serde(default)]
@@ -83,6 +84,9 @@ pub fn routes() -> Router<Arc<Http>> {
 pub async fn record(http: &Http, unit: &str, payload: &[u8]) -> Result<(String, bool), Problem> {
     let unknown = || Problem::missing("unit", unit);
     let id = UnitId::new(unit).map_err(|_| unknown())?;
+    if http.reader.scope().is_narrow() && !http.reader.has_unit(unit).await? {
+        return Err(unknown());
+    }
     let now = http.clock.now();
     let visit =
         read(payload, now).map_err(|faults| wrong(faults.iter().map(|fault| fault.detail.clone()).collect()))?;
@@ -114,9 +118,12 @@ pub async fn record(http: &Http, unit: &str, payload: &[u8]) -> Result<(String, 
 /// # Errors
 /// 400 with the field's name, 404 for an unknown visit, 409 if somebody has confirmed it in other words.
 pub async fn confirm_by(http: &Http, visit: &str, by: &str, note: &str) -> Result<bool, Problem> {
+    if !http.reader.has_visit(visit).await? {
+        return Err(Problem::missing("visit", visit));
+    }
     let action = Action::ConfirmVisit {
         visit: visit.to_owned(),
-        by: written("by", by, NAME_LIMIT)?,
+        by: http.caller.signs(by)?,
         note: optional("note", note, TEXT_LIMIT)?,
     };
     match door::ask(&http.actions, action).await? {
@@ -181,7 +188,7 @@ fn wrong(faults: Vec<String>) -> Problem {
         (status = 422, description = "fields are wrong; `errors` names each", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn record_visit(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     sent: Body,
@@ -205,7 +212,7 @@ pub(super) async fn record_visit(
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn confirm(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     sent: Body,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -13,16 +12,18 @@ use super::wire::{PageWire, time};
 use crate::domain::alert::Severity;
 use crate::domain::time::Timestamp;
 use crate::domain::words;
+use crate::http::admitted::Admitted;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
-use crate::http::query::{Id, NAME_LIMIT, Params, TEXT_LIMIT, written};
+use crate::http::query::{Id, Params, TEXT_LIMIT, written};
 use crate::notify::matcher::{self, Label, Labels, Matcher};
 use crate::notify::silence;
 use crate::pipeline::action::{Action, Done};
 use crate::pipeline::answers::{Silence, Silenced};
-use crate::store::read::ReadError;
-use crate::store::read::silences::{SilenceFilter, SilenceRow, SilenceState};
+use crate::store::read::scope::Scope;
+use crate::store::read::silences::{LabelRow, SilenceFilter, SilenceRow, SilenceState};
+use crate::store::read::{Page, ReadError};
 
 /// Alerts that a silence names by their ids.
 const LISTED: usize = 100;
@@ -71,8 +72,9 @@ pub struct NewSilence {
     /// 1 to 20, in Alertmanager's syntax, on rule, severity, region, site, maintainer, owner or unit.
     #[schema(min_items = 1, max_items = 20)]
     pub matchers: Vec<String>,
-    /// Who wants it, 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// Who wants it, 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
     /// 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500)]
@@ -90,8 +92,9 @@ pub struct NewSilence {
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndOfSilence {
-    /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
+    /// 1 to 100 characters. With a token it is the token's name, whatever stands here.
+    #[serde(default)]
+    #[schema(max_length = 100)]
     pub by: String,
 }
 
@@ -188,14 +191,57 @@ pub fn filter(params: &mut Params) -> Result<SilenceFilter, Problem> {
 /// # Errors
 /// A reader's.
 pub async fn reach(http: &Http, matchers: &[Matcher]) -> Result<Reach, ReadError> {
-    // A unit has neither rule nor severity: what is asked of them says nothing of it.
-    let of_units: Vec<Matcher> =
-        matchers.iter().filter(|one| !matches!(one.label(), Label::Rule | Label::Severity)).cloned().collect();
-    let units = http.reader.labels_of_units().await?.into_iter().map(silence::labels);
-    let units = units.filter(|unit| matcher::all(&of_units, unit)).count();
+    let units = meets(&http.reader.labels_of_units().await?, matchers);
     let firing = http.reader.labels_firing().await?.into_iter().map(|row| (row.alert.clone(), silence::labels(row)));
     let firing = firing.filter(|(_, labels)| matcher::all(matchers, labels)).map(|(alert, _)| alert).collect();
     Ok(Reach { units, firing })
+}
+
+/// How many of these units the matchers can concern. A unit has neither rule nor severity: what is asked of them says
+/// nothing of it.
+fn meets(units: &[LabelRow], matchers: &[Matcher]) -> usize {
+    let of_units: Vec<Matcher> =
+        matchers.iter().filter(|one| !matches!(one.label(), Label::Rule | Label::Severity)).cloned().collect();
+    units.iter().cloned().map(silence::labels).filter(|unit| matcher::all(&of_units, unit)).count()
+}
+
+/// Those silences of a page that can concern a unit which the asker may see; the place of the next page stays.
+///
+/// # Errors
+/// A reader's.
+pub async fn seen(http: &Http, mut page: Page<SilenceRow>) -> Result<Page<SilenceRow>, ReadError> {
+    if http.reader.scope().is_narrow() {
+        let units = http.reader.labels_of_units().await?;
+        let mut kept = Vec::new();
+        for row in page.items {
+            if meets(&units, &matchers(&row)?) > 0 {
+                kept.push(row);
+            }
+        }
+        page.items = kept;
+    }
+    Ok(page)
+}
+
+/// A silence that the asker may see.
+///
+/// # Errors
+/// 404 if there is none.
+pub async fn find(http: &Http, id: &str) -> Result<SilenceRow, Problem> {
+    let missing = || Problem::missing("silence", id);
+    let row = http.reader.silence(id).await?.ok_or_else(missing)?;
+    let page = seen(http, Page { items: vec![row], next: None }).await?;
+    page.items.into_iter().next().ok_or_else(missing)
+}
+
+/// What keeps a silence within the regions of whoever begins it; nothing for those who may see everything.
+fn confinement(scope: &Scope) -> Option<String> {
+    match scope {
+        Scope::All => None,
+        Scope::Regions(prefixes) => Some(format!("region=~\"({}).*\"", prefixes.join("|"))),
+        // Who may begin one stands in permit.rs; should it ever be a firm, its silences meet nothing.
+        Scope::Maintainers(_) | Scope::Owners(_) => Some("region=\"-\"".to_owned()),
+    }
 }
 
 /// Checks a silence and begins it; pages and API do it alike. Gives its id.
@@ -204,14 +250,15 @@ pub async fn reach(http: &Http, matchers: &[Matcher]) -> Result<Reach, ReadError
 /// A [`Problem`] that names the wrong field.
 pub async fn begin(http: &Http, told: &NewSilence) -> Result<String, Problem> {
     let wrong = |error: String| Problem::parameter("matchers", error);
-    let matchers = silence::written(&told.matchers).map_err(|error| wrong(error.to_string()))?;
+    let lines: Vec<String> = told.matchers.iter().cloned().chain(confinement(http.reader.scope())).collect();
+    let matchers = silence::written(&lines).map_err(|error| wrong(error.to_string()))?;
     known(Label::Rule, &matchers, &words::rules().collect::<Vec<_>>())?;
     known(Label::Severity, &matchers, &Severity::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>())?;
     let now = http.clock.now();
     let starts_at = told.starts_at.as_deref().map(|text| moment("starts_at", text)).transpose()?.unwrap_or(now);
     let ends_at = moment("ends_at", &told.ends_at)?;
     within("ends_at", ends_at, now.max(starts_at))?;
-    let by = written("by", &told.by, NAME_LIMIT)?;
+    let by = http.caller.signs(&told.by)?;
     let why = written("why", &told.why, TEXT_LIMIT)?;
     let silence = Silence { matchers: silence::stored(&matchers), by, why, starts_at, ends_at };
     match door::ask(&http.actions, Action::Silence(silence)).await? {
@@ -223,9 +270,15 @@ pub async fn begin(http: &Http, told: &NewSilence) -> Result<String, Problem> {
 /// Ends a silence; pages and API do it alike.
 ///
 /// # Errors
-/// 404 if there is no such silence, 409 if it has ended.
+/// 404 if there is no such silence, 403 if it meets units that the asker may not see, 409 if it has ended.
 pub async fn end(http: &Http, id: &str, by: &str) -> Result<(), Problem> {
-    let by = written("by", by, NAME_LIMIT)?;
+    let by = http.caller.signs(by)?;
+    let matchers = matchers(&find(http, id).await?)?;
+    let everything = http.reader.within(Scope::All).labels_of_units().await?;
+    if meets(&everything, &matchers) > meets(&http.reader.labels_of_units().await?, &matchers) {
+        let detail = "this silence meets units outside your regions too; who may see all of them can end it";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
     match door::ask(&http.actions, Action::EndSilence { id: id.to_owned(), by }).await? {
         Done::Silenced(Silenced::UnknownSilence) => Err(Problem::missing("silence", id)),
         Done::Silenced(Silenced::Over) => Err(Problem::new(StatusCode::CONFLICT, "the silence has ended already")),
@@ -257,14 +310,11 @@ fn known(label: Label, matchers: &[Matcher], words: &[&str]) -> Result<(), Probl
         (status = 200, description = "a page", body = PageWire<SilenceWire>),
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(
-    State(http): State<Arc<Http>>,
-    mut params: Params,
-) -> Result<Json<PageWire<SilenceWire>>, Problem> {
+pub(super) async fn list(Admitted(http): Admitted, mut params: Params) -> Result<Json<PageWire<SilenceWire>>, Problem> {
     let filter = filter(&mut params)?;
     params.finish()?;
     let now = http.clock.now();
-    let page = http.reader.silences(&filter, now.0).await?;
+    let page = seen(&http, http.reader.silences(&filter, now.0).await?).await?;
     Ok(Json(PageWire::try_of(page, |row| SilenceWire::of(row, now))?))
 }
 
@@ -276,11 +326,7 @@ pub(super) async fn list(
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such silence", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(
-    State(http): State<Arc<Http>>,
-    id: Id,
-    params: Params,
-) -> Result<Json<SilenceFileWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<SilenceFileWire>, Problem> {
     params.finish()?;
     file(&http, &id.0).await
 }
@@ -296,7 +342,7 @@ pub(super) async fn one(
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Json<SilenceFileWire>, Problem> {
@@ -312,13 +358,14 @@ pub(super) async fn create(
     responses(
         (status = 200, description = "ended", body = SilenceFileWire),
         (status = 400, description = "the body is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "it meets units that you may not see", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such silence", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "it has ended already", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "the body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "the body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn expire(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     sent: Body,
@@ -329,7 +376,7 @@ pub(super) async fn expire(
 }
 
 async fn file(http: &Http, id: &str) -> Result<Json<SilenceFileWire>, Problem> {
-    let row = http.reader.silence(id).await?.ok_or_else(|| Problem::missing("silence", id))?;
+    let row = find(http, id).await?;
     let reach = reach(http, &matchers(&row)?).await?;
     let (warning, firing) = (reach.warning(), reach.firing.len());
     let mut alerts = reach.firing;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 
 use super::wire::time;
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
@@ -107,7 +107,7 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such alert", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<TimelineWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<TimelineWire>, Problem> {
     params.finish()?;
     let entries = http.reader.timeline(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
     Ok(Json(TimelineWire { entries: entries.into_iter().map(EntryWire::from).collect() }))

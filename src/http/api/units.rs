@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,6 +13,7 @@ use super::live::{LevelsWire, StateWire};
 use super::visits::VisitWire;
 use super::wire::{PageWire, time};
 use crate::domain::time::Timestamp;
+use crate::http::admitted::Admitted;
 use crate::http::calendar::Calendar;
 use crate::http::door;
 use crate::http::handles::Http;
@@ -204,10 +204,7 @@ pub fn filter(params: &mut Params) -> Result<UnitFilter, Problem> {
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(
-    State(http): State<Arc<Http>>,
-    mut params: Params,
-) -> Result<Json<PageWire<UnitWire>>, Problem> {
+pub(super) async fn list(Admitted(http): Admitted, mut params: Params) -> Result<Json<PageWire<UnitWire>>, Problem> {
     let filter = filter(&mut params)?;
     params.finish()?;
     let now = http.clock.now();
@@ -222,7 +219,7 @@ pub(super) async fn list(
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "not in the registry", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<UnitFileWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<UnitFileWire>, Problem> {
     params.finish()?;
     let now = http.clock.now();
     let file = http.reader.unit(&id.0, now.plus_days(-30).0, now.plus_days(-90).0).await?;
@@ -240,7 +237,7 @@ pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn unregistered(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     mut params: Params,
 ) -> Result<Json<PageWire<UnregisteredWire>>, Problem> {
     let (after, limit) = (params.text("after")?, params.limit()?);
@@ -261,7 +258,7 @@ pub(super) async fn unregistered(
         (status = 422, description = "wrong lines, each with number and column", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the store takes no writes", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn import(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ImportedWire>, Problem> {

@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::Value;
 
 use super::wire::{PageWire, json, time};
 use crate::checklists::{Answer, Checked, Checklists};
+use crate::domain::id::UnitId;
 use crate::domain::visit::{CONFIRMER, VisitKind};
+use crate::http::admitted::Admitted;
+use crate::http::caller::Caller;
+use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
+use crate::pipeline::action::Action;
 use crate::store::read::visits::{PersonRow, VisitFile, VisitFilter, VisitRow};
 
 /// A maintenance visit as its record tells it.
@@ -67,6 +71,8 @@ pub struct ListedVisitWire {
 pub struct PersonWire {
     /// Name and phone were deleted; the record's commitment stands.
     pub erased: bool,
+    /// The asker may not see people.
+    pub withheld: bool,
     #[schema(required)]
     pub name: Option<String>,
     #[schema(required)]
@@ -78,7 +84,7 @@ pub struct PersonWire {
 pub struct ConfirmationWire {
     #[schema(format = DateTime)]
     pub at: String,
-    /// Null if whoever gave it was erased since.
+    /// Null if whoever gave it was erased since, or if the asker may not see people.
     #[schema(required)]
     pub by: Option<String>,
     pub note: String,
@@ -163,6 +169,7 @@ fn people(file: &VisitFile) -> BTreeMap<String, PersonWire> {
         let row = file.people.iter().find(|row| row.role == role);
         PersonWire {
             erased: row.is_none(),
+            withheld: false,
             name: row.and_then(|row| row.name.clone()),
             phone: row.and_then(|row| row.phone.clone()),
         }
@@ -243,7 +250,7 @@ fn filter(params: &mut Params) -> Result<VisitFilter, Problem> {
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     mut params: Params,
 ) -> Result<Json<PageWire<ListedVisitWire>>, Problem> {
     let filter = filter(&mut params)?;
@@ -258,13 +265,35 @@ pub(super) async fn list(
     })))
 }
 
+/// A visit with the people whom the asker may see. Who looked at people enters the ledger before they are shown; without
+/// tokens nobody is known, so nothing is entered.
+///
+/// # Errors
+/// 404 if there is no such visit, 503 if the store takes no writes.
+pub async fn read(http: &Http, id: &str) -> Result<VisitFile, Problem> {
+    let mut file = http.reader.visit(id).await?.ok_or_else(|| Problem::missing("visit", id))?;
+    if !http.caller.sees_persons() {
+        file.people.clear();
+    }
+    if !file.people.is_empty() && !matches!(http.caller, Caller::Anybody) {
+        let unit = UnitId::new(&file.visit.unit).map_err(|_| Problem::missing("visit", id))?;
+        let look = Action::RecordLook { unit, visit: id.to_owned(), by: http.caller.in_ledger() };
+        door::ask(&http.actions, look).await?;
+    }
+    Ok(file)
+}
+
 /// The file of a visit, as every endpoint that shows one gives it.
 ///
 /// # Errors
 /// 404 if there is no such visit.
 pub(super) async fn file(http: &Http, id: &str) -> Result<VisitFileWire, Problem> {
-    let file = http.reader.visit(id).await?.ok_or_else(|| Problem::missing("visit", id))?;
-    Ok(VisitFileWire::of(file, &http.maintenance.checklists))
+    let file = read(http, id).await?;
+    let mut wire = VisitFileWire::of(file, &http.maintenance.checklists);
+    if !http.caller.sees_persons() {
+        wire.people.values_mut().for_each(|person| (person.erased, person.withheld) = (false, true));
+    }
+    Ok(wire)
 }
 
 /// One visit: its record, its corrections, the people it names, the owner's confirmation, its checklist.
@@ -275,7 +304,7 @@ pub(super) async fn file(http: &Http, id: &str) -> Result<VisitFileWire, Problem
         (status = 400, description = "the path or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such visit", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(State(http): State<Arc<Http>>, id: Id, params: Params) -> Result<Json<VisitFileWire>, Problem> {
+pub(super) async fn one(Admitted(http): Admitted, id: Id, params: Params) -> Result<Json<VisitFileWire>, Problem> {
     params.finish()?;
     Ok(Json(file(&http, &id.0).await?))
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -14,6 +13,7 @@ use super::show::{AlertView, Badge, Choice, Desk, FactView, Moment, basis_in};
 use super::story::StoryView;
 use crate::domain::time::Timestamp;
 use crate::domain::words;
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
@@ -68,7 +68,7 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/alerts", get(list)).route("/alerts/{id}", get(one))
 }
 
-async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Params) -> Result<Response, Problem> {
+async fn list(Admitted(http): Admitted, reading: Reading, mut params: Params) -> Result<Response, Problem> {
     params.text("lang")?;
     let filter = crate::http::api::alerts::filter(&mut params)?;
     params.finish()?;
@@ -89,7 +89,7 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     })
 }
 
-async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
+async fn one(Admitted(http): Admitted, reading: Reading, id: Id) -> Result<Response, Problem> {
     let file = http.reader.alert(&id.0).await?.ok_or_else(|| Problem::missing("alert", &id.0))?;
     let story = http.reader.timeline(&id.0).await?.unwrap_or_default();
     let desk = Desk::of(&http, reading.language);

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Redirect;
 use axum::routing::post;
 
 use super::show::{Desk, Moment};
 use crate::domain::notice::AnswerKind;
 use crate::domain::time::HOUR;
+use crate::http::admitted::Admitted;
 use crate::http::api::alerts::{Release, end_entrapment};
 use crate::http::api::answering::answer;
 use crate::http::api::answers;
 use crate::http::form::Filled;
 use crate::http::handles::Http;
+use crate::http::permit;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
 use crate::http::query::Id;
@@ -76,6 +78,7 @@ pub struct AnswersView {
 pub struct AnswerForm {
     /// Which button.
     kind: String,
+    #[serde(default)]
     by: String,
     #[serde(default)]
     note: String,
@@ -98,8 +101,24 @@ fn alert_page(id: &str) -> String {
     if id.chars().all(plain) { format!("/alerts/{id}") } else { "/alerts".to_owned() }
 }
 
-async fn send(State(http): State<Arc<Http>>, id: Id, Filled(form): Filled<AnswerForm>) -> Result<Redirect, Problem> {
+/// What a role may answer by the API, it may by the page.
+fn may(http: &Http, kind: &str) -> Result<(), Problem> {
+    let api = match kind {
+        "acknowledged" => "/api/v1/alerts/{id}/acknowledge",
+        "arrived" => "/api/v1/alerts/{id}/arrived",
+        "false_alarm" => "/api/v1/alerts/{id}/false-alarm",
+        "released" => "/api/v1/alerts/{id}/release",
+        _ => "/api/v1/alerts/{id}/note",
+    };
+    if permit::may(http.caller.role(), "POST", api) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::FORBIDDEN, "your role may not answer so"))
+}
+
+async fn send(Admitted(http): Admitted, id: Id, Filled(form): Filled<AnswerForm>) -> Result<Redirect, Problem> {
     let AnswerForm { kind, by, note, lasts } = form;
+    may(&http, &kind)?;
     if kind == "released" {
         end_entrapment(&http, &id.0, &Release { reason: note, by }).await?;
         return Ok(back(id).await);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -13,6 +12,7 @@ use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Choice, Desk, Moment, basis_in};
 use super::story::StoryView;
 use crate::domain::notice::AreaKind;
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
@@ -95,7 +95,7 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/areas", get(list)).route("/areas/{id}", get(one))
 }
 
-async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Params) -> Result<Response, Problem> {
+async fn list(Admitted(http): Admitted, reading: Reading, mut params: Params) -> Result<Response, Problem> {
     params.text("lang")?;
     let filter = crate::http::api::areas::filter(&mut params)?;
     params.finish()?;
@@ -115,7 +115,7 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     })
 }
 
-async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
+async fn one(Admitted(http): Admitted, reading: Reading, id: Id) -> Result<Response, Problem> {
     let file = http.reader.area(&id.0).await?.ok_or_else(|| Problem::missing("area event", &id.0))?;
     let held = AlertFilter { area: Some(id.0), limit: LISTED, ..AlertFilter::default() };
     let held = http.reader.alerts(&held).await?;

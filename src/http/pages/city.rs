@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, Moment};
 use crate::domain::time::Timestamp;
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
@@ -63,12 +63,16 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/", get(city))
 }
 
-async fn city(State(http): State<Arc<Http>>, reading: Reading) -> Result<Response, Problem> {
+async fn city(Admitted(http): Admitted, reading: Reading) -> Result<Response, Problem> {
     let language = reading.language;
     let desk = Desk::of(&http, language);
     let now = desk.now;
     let city = http.reader.city((now - http.heard_within).0, &http.calendar.over_age_since(now)).await?;
     let storage = http.vitals.storage();
+    let mut links = http.vitals.links();
+    if http.reader.scope().is_narrow() {
+        links.retain(|link| city.regions.iter().any(|region| region.region == link.region));
+    }
     let sum = |of: fn(&crate::store::read::city::RegionUnits) -> i64| city.regions.iter().map(of).sum();
     let mut frame = reading.frame(language.phrases().city, "/");
     frame.refresh = true;
@@ -84,7 +88,7 @@ async fn city(State(http): State<Arc<Http>>, reading: Reading) -> Result<Respons
         open_gaps: city.open_gaps,
         rules: rule_lines(&city, language),
         newest: AlertView::all(&city.newest, &desk),
-        regions: region_lines(&city, &http.vitals.links(), language),
+        regions: region_lines(&city, &links, language),
         storage_fault: storage.fault,
         last_commit: storage.last_commit.map(|Timestamp(at)| Moment::of(at, &desk)),
         made: desk.calendar.local(now),

@@ -7,6 +7,9 @@ use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header, request};
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::domain::access::Role;
+use crate::http::admitted::Admitted;
+use crate::http::caller::Caller;
 use crate::http::phrases::{Language, Phrases, negotiate};
 use crate::http::problem::Problem;
 
@@ -19,6 +22,7 @@ pub struct Reading {
     path: String,
     /// The query without `lang` and `after`, as it came.
     kept: String,
+    caller: Caller,
 }
 
 impl Reading {
@@ -38,6 +42,7 @@ impl Reading {
             ),
             asked: asked.and_then(Language::named).is_some(),
             path: parts.uri.path().to_owned(),
+            caller: parts.extensions.get::<Admitted>().map_or(Caller::Stranger, |seen| seen.0.caller.clone()),
             kept: kept.map(|pair| format!("{pair}&")).collect(),
         }
     }
@@ -61,6 +66,13 @@ impl Reading {
             switch: format!("{}lang={}", self.address(), other.code()),
             version: env!("CARGO_PKG_VERSION"),
             refresh: false,
+            signed_in: self.caller.name().map(str::to_owned),
+            watches: self.caller.role().is_none_or(|role| matches!(role, Role::Auditor | Role::Inspector)),
+            inspects: self.caller.role().is_none_or(|role| role == Role::Inspector),
+            attends: self.caller.role().is_none_or(|role| matches!(role, Role::Inspector | Role::Maintainer)),
+            maintains: self.caller.role().is_none_or(|role| role == Role::Maintainer),
+            confirms: self.caller.role().is_none_or(|role| role == Role::Owner),
+            answers: self.caller.role().is_none_or(|role| role != Role::Auditor),
         }
     }
 }
@@ -90,6 +102,20 @@ pub struct Frame {
     pub version: &'static str,
     /// Whether the page loads itself again every 10 seconds.
     pub refresh: bool,
+    /// The name of the token that was signed in with; nobody with one is asked for a name.
+    pub signed_in: Option<String>,
+    /// The reader may see what is refused and silenced.
+    pub watches: bool,
+    /// The reader may silence, release and call false.
+    pub inspects: bool,
+    /// The reader may take an alert in hand.
+    pub attends: bool,
+    /// The reader may record visits.
+    pub maintains: bool,
+    /// The reader may confirm visits.
+    pub confirms: bool,
+    /// The reader may write to an alert.
+    pub answers: bool,
 }
 
 /// Renders a page.

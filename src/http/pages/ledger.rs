@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
 use super::frame::{Frame, Reading, page};
 use super::show::{Desk, Moment};
+use crate::http::admitted::Admitted;
 use crate::http::api::ledger::{filter, read};
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
@@ -49,7 +49,7 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/ledger", get(list))
 }
 
-async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Params) -> Result<Response, Problem> {
+async fn list(Admitted(http): Admitted, reading: Reading, mut params: Params) -> Result<Response, Problem> {
     params.text("lang")?;
     let (filter, limit) = filter(&mut params)?;
     params.finish()?;

@@ -18,6 +18,8 @@ pub mod areas;
 
 pub mod received;
 
+pub mod sign_in;
+
 pub mod units;
 
 pub mod visits;
@@ -56,6 +58,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(silences::routes())
         .merge(areas::routes())
         .merge(received::routes())
+        .merge(sign_in::routes())
         .merge(units::routes())
         .merge(visits::routes())
         .merge(visit_form::routes())
@@ -83,6 +86,7 @@ pub async fn dress(request: Request, next: Next) -> Response {
     if path.starts_with("/api/")
         || path.starts_with("/-/")
         || path.starts_with("/ledger/")
+        || path.starts_with("/admin/")
         || path == "/metrics"
         || path == "/style.css"
         || path == "/visit.js"
@@ -110,7 +114,7 @@ pub async fn dress(request: Request, next: Next) -> Response {
             Language::Zh => "lang=zh; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
             Language::En => "lang=en; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
         };
-        headers.insert(header::SET_COOKIE, HeaderValue::from_static(cookie));
+        headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
     }
     response
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
 use super::frame::{Frame, Reading, page};
 use super::show::{Desk, Moment};
+use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
@@ -59,7 +59,7 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/quarantine", get(list)).route("/quarantine/{id}", get(one))
 }
 
-async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Params) -> Result<Response, Problem> {
+async fn list(Admitted(http): Admitted, reading: Reading, mut params: Params) -> Result<Response, Problem> {
     params.text("lang")?;
     let filter = crate::http::api::quarantine::filter(&mut params)?;
     params.finish()?;
@@ -89,7 +89,7 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     })
 }
 
-async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
+async fn one(Admitted(http): Admitted, reading: Reading, id: Id) -> Result<Response, Problem> {
     let found = http.reader.refused(id.number("refused message")?).await?;
     let (row, payload) = found.ok_or_else(|| Problem::missing("refused message", &id.0))?;
     let text = crate::http::api::quarantine::text_of(&payload).map(str::to_owned);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 
@@ -12,6 +11,7 @@ use super::answering::{Lasting, hours, lasts};
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Badge, Desk, Moment};
 use crate::domain::time::HOUR;
+use crate::http::admitted::Admitted;
 use crate::http::api::silences::{self, NewSilence};
 use crate::http::form::Filled;
 use crate::http::handles::Http;
@@ -65,6 +65,7 @@ struct SilencePage {
 struct SilenceForm {
     /// One a line.
     matchers: String,
+    #[serde(default)]
     by: String,
     why: String,
     /// Hours from now.
@@ -75,6 +76,7 @@ struct SilenceForm {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EndForm {
+    #[serde(default)]
     by: String,
 }
 
@@ -86,13 +88,13 @@ pub fn routes() -> Router<Arc<Http>> {
         .route("/silences/{id}/expire", post(expire).get(back))
 }
 
-async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Params) -> Result<Response, Problem> {
+async fn list(Admitted(http): Admitted, reading: Reading, mut params: Params) -> Result<Response, Problem> {
     params.text("lang")?;
     let matchers = params.text("matchers")?.unwrap_or_default();
     let filter = silences::filter(&mut params)?;
     params.finish()?;
     let desk = Desk::of(&http, reading.language);
-    let found = http.reader.silences(&filter, desk.now.0).await?;
+    let found = silences::seen(&http, http.reader.silences(&filter, desk.now.0).await?).await?;
     page(&SilencesPage {
         frame: reading.frame(reading.language.phrases().silences, "/alerts"),
         silences: found.items.into_iter().map(|row| view(row, &desk)).collect::<Result<_, _>>()?,
@@ -103,7 +105,7 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     })
 }
 
-async fn begin(State(http): State<Arc<Http>>, Filled(form): Filled<SilenceForm>) -> Result<Redirect, Problem> {
+async fn begin(Admitted(http): Admitted, Filled(form): Filled<SilenceForm>) -> Result<Redirect, Problem> {
     let SilenceForm { matchers, by, why, lasts } = form;
     let lines = matchers.lines().map(str::trim).filter(|line| !line.is_empty());
     let ends_at = http.clock.now() + hours(&lasts)? * HOUR;
@@ -118,8 +120,8 @@ async fn begin(State(http): State<Arc<Http>>, Filled(form): Filled<SilenceForm>)
     Ok(Redirect::to(&format!("/silences/{id}")))
 }
 
-async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
-    let row = http.reader.silence(&id.0).await?.ok_or_else(|| Problem::missing("silence", &id.0))?;
+async fn one(Admitted(http): Admitted, reading: Reading, id: Id) -> Result<Response, Problem> {
+    let row = silences::find(&http, &id.0).await?;
     let mut reach = silences::reach(&http, &silences::matchers(&row)?).await?;
     let firing = reach.firing.len();
     reach.firing.truncate(LISTED);
@@ -134,7 +136,7 @@ async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<
     })
 }
 
-async fn expire(State(http): State<Arc<Http>>, id: Id, Filled(form): Filled<EndForm>) -> Result<Redirect, Problem> {
+async fn expire(Admitted(http): Admitted, id: Id, Filled(form): Filled<EndForm>) -> Result<Redirect, Problem> {
     silences::end(&http, &id.0, &form.by).await?;
     Ok(Redirect::to(&format!("/silences/{}", id.0)))
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::Value;
 
 use super::frame::{Frame, Reading, page};
 use super::show::{AlertView, Desk, FactView, Moment};
+use crate::http::admitted::Admitted;
 use crate::http::api::live::{LevelsWire, StateWire};
 use crate::http::handles::Http;
 use crate::http::phrases::Language;
@@ -106,7 +106,7 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/units", get(list)).route("/units/{id}", get(one))
 }
 
-async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Params) -> Result<Response, Problem> {
+async fn list(Admitted(http): Admitted, reading: Reading, mut params: Params) -> Result<Response, Problem> {
     params.text("lang")?;
     let filter = crate::http::api::units::filter(&mut params)?;
     params.finish()?;
@@ -122,7 +122,7 @@ async fn list(State(http): State<Arc<Http>>, reading: Reading, mut params: Param
     })
 }
 
-async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
+async fn one(Admitted(http): Admitted, reading: Reading, id: Id) -> Result<Response, Problem> {
     let desk = Desk::of(&http, reading.language);
     let now = desk.now;
     let file = http.reader.unit(&id.0, now.plus_days(-30).0, now.plus_days(-90).0).await?;

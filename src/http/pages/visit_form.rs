@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -17,6 +16,7 @@ use super::show::Desk;
 use super::visits::visit_page;
 use crate::checklists::{AnswerKind, Checklist, PassFail};
 use crate::domain::visit::{ROLES, VisitKind};
+use crate::http::admitted::Admitted;
 use crate::http::api::recording::record;
 use crate::http::form::Filled;
 use crate::http::handles::Http;
@@ -96,12 +96,7 @@ async fn script() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")], SCRIPT)
 }
 
-async fn show(
-    State(http): State<Arc<Http>>,
-    reading: Reading,
-    id: Id,
-    mut params: Params,
-) -> Result<Response, Problem> {
+async fn show(Admitted(http): Admitted, reading: Reading, id: Id, mut params: Params) -> Result<Response, Problem> {
     params.text("lang")?;
     let kinds: Vec<&'static str> = VisitKind::ALL.iter().map(|kind| kind.as_str()).collect();
     let wanted = params.word("kind", &kinds)?;
@@ -186,7 +181,7 @@ fn fields(list: &Checklist, kind: VisitKind, told: &Value, language: Language) -
 }
 
 async fn send(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     Filled(filled): Filled<Vec<(String, String)>>,
 ) -> Result<Redirect, Problem> {

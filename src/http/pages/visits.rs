@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -14,6 +13,7 @@ use super::frame::{Frame, Reading, page};
 use super::show::{Desk, Moment};
 use crate::checklists::Checked;
 use crate::domain::visit::CONFIRMER;
+use crate::http::admitted::Admitted;
 use crate::http::api::recording::confirm_by;
 use crate::http::api::visits::checked;
 use crate::http::form::Filled;
@@ -73,6 +73,8 @@ struct VisitPage {
     items: Vec<ItemLine>,
     unanswered: usize,
     people: Vec<PersonLine>,
+    /// What stands in the place of somebody who is not shown.
+    gone: &'static str,
     /// (hash, note)
     photos: Vec<(String, String)>,
     chain: Vec<ChainLine>,
@@ -87,6 +89,7 @@ struct VisitPage {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfirmForm {
+    #[serde(default)]
     by: String,
     #[serde(default)]
     note: String,
@@ -111,24 +114,20 @@ pub fn visit_page(id: &str) -> String {
     if id.chars().all(plain) { format!("/visits/{id}") } else { "/units".to_owned() }
 }
 
-async fn one(State(http): State<Arc<Http>>, reading: Reading, id: Id) -> Result<Response, Problem> {
+async fn one(Admitted(http): Admitted, reading: Reading, id: Id) -> Result<Response, Problem> {
     let desk = Desk::of(&http, reading.language);
-    let file = http.reader.visit(&id.0).await?.ok_or_else(|| Problem::missing("visit", &id.0))?;
+    let file = crate::http::api::visits::read(&http, &id.0).await?;
     page(&sheet(file, &http, &desk, &reading))
 }
 
-async fn confirm(
-    State(http): State<Arc<Http>>,
-    id: Id,
-    Filled(form): Filled<ConfirmForm>,
-) -> Result<Redirect, Problem> {
+async fn confirm(Admitted(http): Admitted, id: Id, Filled(form): Filled<ConfirmForm>) -> Result<Redirect, Problem> {
     confirm_by(&http, &id.0, &form.by, &form.note).await?;
     Ok(back(id).await)
 }
 
 /// The QR code of a unit's page, under the address that is configured or else the one that was asked.
 async fn code(
-    State(http): State<Arc<Http>>,
+    Admitted(http): Admitted,
     id: Id,
     headers: HeaderMap,
     mut params: Params,
@@ -171,6 +170,7 @@ fn sheet(file: VisitFile, http: &Http, desk: &Desk, reading: &Reading) -> VisitP
         items: items(&record, &file, http, &checks, language),
         unanswered: checks.unanswered.len(),
         people: people(&record, &file, language),
+        gone: if http.caller.sees_persons() { language.phrases().erased } else { language.phrases().withheld },
         photos: list(&record, "photos").iter().map(|photo| (text(photo, "sha256"), text(photo, "note"))).collect(),
         chain: file.chain.iter().map(|row| chain_line(row, &file.visit.id, desk)).collect(),
         newer: file.visit.corrections(),

@@ -13,8 +13,8 @@ use liftwatch::clock::VirtualClock;
 use liftwatch::domain::notice::AnswerKind;
 use liftwatch::domain::time::Timestamp;
 use liftwatch::http::calendar::Calendar;
-use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Maintenance, Showing};
-use liftwatch::http::recent::Kept;
+use liftwatch::http::caller::Caller;
+use liftwatch::http::handles::{Answering, FIRING_SERIES, Http, Showing};
 use liftwatch::http::serve;
 use liftwatch::http::vitals::Vitals;
 use liftwatch::metrics::Metrics;
@@ -85,10 +85,12 @@ pub async fn open(world: World, ack_timeout: Option<i64>) -> Open {
         heard_within: 210_000,
         firing_series: FIRING_SERIES,
         ledger_key: None,
+        keeper: Arc::default(),
+        caller: Caller::Stranger,
         answering: Answering { ack_timeout, links: Some(key()) },
         showing: Showing::default(),
-        recent: Kept::default(),
-        maintenance: Maintenance::default(),
+        recent: Arc::default(),
+        maintenance: Arc::default(),
     };
     let world = Arc::new(Mutex::new(world));
     let acting = Arc::clone(&world);

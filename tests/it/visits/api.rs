@@ -39,7 +39,10 @@ async fn a_record_is_new_once_and_then_known_and_another_of_its_name_is_refused_
         (201, Some("people"), Some(UNIT)),
         "{file}"
     );
-    assert_eq!(file["people"]["recorder"], json!({"erased": false, "name": "林工", "phone": "13900000001"}));
+    assert_eq!(
+        file["people"]["recorder"],
+        json!({"erased": false, "withheld": false, "name": "林工", "phone": "13900000001"})
+    );
     assert_eq!(file["checked"]["checklist"], "starter-1");
     assert_eq!(file["checked"]["unknown"], json!([]));
     assert_eq!(file["site"], "site-1");
