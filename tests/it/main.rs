@@ -59,6 +59,8 @@ mod browser;
 
 mod answers;
 
+mod roles;
+
 mod visits;
 
 mod metrics;
