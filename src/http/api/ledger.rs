@@ -292,13 +292,21 @@ pub(super) async fn package(State(http): State<Arc<Http>>, id: Id, mut params: P
         tracing::error!(%error, unit = %unit, "a package could not be made");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the package could not be made; run liftwatch verify")
     })?;
-    // Who looked is recorded before anything is handed out.
     let begin = stretch.from.as_ref().map_or(0, |from| from.size);
-    let by = "loopback".to_owned();
-    door::ask(&http.actions, Action::RecordExport { unit: unit.clone(), from: begin, to: stretch.to.size, by }).await?;
+    handed_out(&http, &unit, (begin, stretch.to.size)).await?;
     let name = format!("attachment; filename=\"ledger-{unit}.zip\"");
     Ok(([(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, name)], packed)
         .into_response())
+}
+
+/// Records who takes a unit's entries out, before anything is handed over.
+///
+/// # Errors
+/// The writer gives no answer.
+pub async fn handed_out(http: &Http, unit: &UnitId, (from, to): (u64, u64)) -> Result<(), Problem> {
+    let by = "loopback".to_owned();
+    door::ask(&http.actions, Action::RecordExport { unit: unit.clone(), from, to, by }).await?;
+    Ok(())
 }
 
 /// What a page shows of an entry.

@@ -28,6 +28,8 @@ pub mod quarantine;
 
 pub mod ledger;
 
+pub mod report;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -61,6 +63,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(visit_form::routes())
         .merge(quarantine::routes())
         .merge(ledger::routes())
+        .merge(report::routes())
         .route("/style.css", get(style))
 }
 
