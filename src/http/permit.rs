@@ -61,6 +61,7 @@ pub const ROUTES: &[(&str, &str, Who)] = &[
     ("GET", "/silences/{id}/expire", WATCH),
     ("POST", "/silences/{id}/expire", INSPECT),
     ("GET", "/ledger", WATCH),
+    ("GET", "/units/{unit}/report", WATCH),
     ("GET", "/quarantine", WATCH),
     ("GET", "/quarantine/{id}", WATCH),
     // The ledger as files: entries of the whole city.

@@ -86,6 +86,10 @@ phrases! {
     entries: "条记录", "entries";
     entry: "记录种类", "Entry";
     unit_number: "本梯序号", "Number of the unit";
+    report: "维保账本打印件", "Report from the ledger,";
+    since_begin: "自账本开始", "since the ledger began";
+    report_more: "记录过多，未全部打印；请缩短时间范围。", "There are more entries than are printed; choose a shorter time.";
+    report_note: "请保存本页：持有此检查点的人，日后可证明此前的记录未被更改。", "Keep this page: whoever has this checkpoint can prove later that nothing before it was changed.";
     package: "下载本梯证明包", "Download this unit's package";
     package_note: "可用 liftwatch verify 离线核验，证明无一遗漏", "liftwatch verify checks it offline, and that no entry is missing";
     late: "补录：记录时已结束，未通知任何人", "Recorded late: it was over before it was recorded, and nobody was told";

@@ -282,29 +282,40 @@ pub(super) async fn package(Admitted(http): Admitted, id: Id, mut params: Params
     let from = params.time("from")?.map(Timestamp);
     let to = params.time("to")?.map(Timestamp);
     params.finish()?;
-    let missing = || Problem::missing("unit", &id.0);
-    if http.reader.scope().is_narrow() && !http.reader.has_unit(&id.0).await? {
-        return Err(missing());
-    }
-    let unit: UnitId = id.0.parse().map_err(|_| missing())?;
-    // A unit that has left the registry keeps its entries.
-    let any = Filter { unit: Some(unit.clone()), ..Filter::default() };
-    if http.reader.entries(&any, 1).await?.items.is_empty() {
-        return Err(missing());
-    }
+    let unit = recorded(&http, &id).await?;
     let stretch = http.reader.stretch(from, to).await?;
     let bundle = http.reader.bundle_of(&unit, stretch.from.as_ref(), &stretch.to).await?;
     let packed = package::pack(&bundle, &[]).map_err(|error| {
         tracing::error!(%error, unit = %unit, "a package could not be made");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the package could not be made; run liftwatch verify")
     })?;
-    // Who looked is recorded before anything is handed out.
     let begin = stretch.from.as_ref().map_or(0, |from| from.size);
-    let by = http.caller.in_ledger();
-    door::ask(&http.actions, Action::RecordExport { unit: unit.clone(), from: begin, to: stretch.to.size, by }).await?;
+    handed_out(&http, &unit, (begin, stretch.to.size)).await?;
     let name = format!("attachment; filename=\"ledger-{unit}.zip\"");
     Ok(([(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, name)], packed)
         .into_response())
+}
+
+/// The unit of a path, if the ledger has entries of it that the asker may see.
+///
+/// # Errors
+/// 404 if not.
+pub async fn recorded(http: &Http, id: &Id) -> Result<UnitId, Problem> {
+    let missing = || Problem::missing("unit", &id.0);
+    let unit: UnitId = id.0.parse().map_err(|_| missing())?;
+    // A unit that has left the registry keeps its entries.
+    let any = Filter { unit: Some(unit.clone()), ..Filter::default() };
+    if http.reader.entries(&any, 1).await?.items.is_empty() { Err(missing()) } else { Ok(unit) }
+}
+
+/// Records who takes a unit's entries out, before anything is handed over.
+///
+/// # Errors
+/// The writer gives no answer.
+pub async fn handed_out(http: &Http, unit: &UnitId, (from, to): (u64, u64)) -> Result<(), Problem> {
+    let by = http.caller.in_ledger();
+    door::ask(&http.actions, Action::RecordExport { unit: unit.clone(), from, to, by }).await?;
+    Ok(())
 }
 
 /// What a page shows of an entry.

@@ -30,6 +30,8 @@ pub mod quarantine;
 
 pub mod ledger;
 
+pub mod report;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -64,6 +66,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(visit_form::routes())
         .merge(quarantine::routes())
         .merge(ledger::routes())
+        .merge(report::routes())
         .route("/style.css", get(style))
 }
 

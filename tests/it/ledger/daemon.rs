@@ -86,6 +86,9 @@ fn an_auditor_checks_the_package_the_proof_the_tiles_and_the_file_of_a_running_d
     let page = daemon.get("/ledger?unit=T-1&lang=en").1;
     assert!(page.contains(public.trim()) && page.contains("Download this unit"), "{page}");
 
+    let (status, report) = daemon.get("/units/T-1/report?lang=en");
+    assert!(status == 200 && report.contains("<svg") && report.contains("lifts.example/daemon\n"), "{report}");
+
     visit(&broker, "r-2", "TM");
     until("the second visit is entered", || daemon.items("/api/v1/ledger/entries?unit=T-1").len() > 2);
     let database = folder.path("city.db");
