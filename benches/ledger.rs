@@ -91,7 +91,7 @@ fn visit(number: u64, random: &mut fastrand::Rng) -> VisitRecord {
     let record = Visit {
         ts: ended_at,
         record_id: format!("r-{number}"),
-        kind: if number % 12 == 0 { VisitKind::Sm } else { VisitKind::Hm },
+        kind: if number.is_multiple_of(12) { VisitKind::Sm } else { VisitKind::Hm },
         started_at,
         ended_at: Some(ended_at),
         workers,

@@ -50,12 +50,13 @@ impl Wall {
         run(&["simulate", "--units", UNITS, "--registry", path_text(&registry)]).exits(0);
         run(&["import", "units", path_text(&registry), "--config", path_text(&folder.config())]).exits(0);
         let daemon = folder.serve_connected();
+        let prometheus = Prometheus::start(&folder.path(""), &daemon.authority());
+        // Last, so that nothing can fail before there is somebody who ends it.
         let simulator = liftwatch(&["simulate", "--units", UNITS, "--speed", "120", "--broker", &broker.url()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let prometheus = Prometheus::start(&folder.path(""), &daemon.authority());
         Self { prometheus, simulator, daemon, broker, _folder: folder }
     }
 
