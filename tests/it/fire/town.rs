@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use liftwatch::store::verify;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::time::Instant;
@@ -119,9 +120,13 @@ impl Town {
         u64::try_from(count.unwrap_or(0_i64)).unwrap()
     }
 
-    /// What SQLite says of the file's soundness.
+    /// Whether the file is sound: what SQLite says, and every row held against the ledger.
     pub async fn verdict(&self) -> String {
-        sqlx::query_scalar("pragma integrity_check").fetch_one(&mut self.reader().await).await.unwrap()
+        match verify::verify(&self.store, None, &[]).await {
+            Ok(report) if report.is_clean() => "ok".to_owned(),
+            Ok(report) => report.findings.join("; "),
+            Err(error) => error.to_string(),
+        }
     }
 }
 
