@@ -160,7 +160,10 @@ fn value(text: &str, name: &str) -> Option<u64> {
 }
 
 fn liftwatch() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_liftwatch"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_liftwatch"));
+    // As the shipped unit and image set it.
+    command.env("MALLOC_ARENA_MAX", "2");
+    command
 }
 
 /// A fault that nobody will ever count with those of today.

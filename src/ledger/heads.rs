@@ -37,6 +37,7 @@ impl UnitHead {
 pub struct Heads {
     rows: Vec<UnitHead>,
     /// Level by level from the leaves up. A node without a neighbour is its own parent, which gives RFC 6962's tree.
+    /// Empty while a unit has been added and nobody has asked since.
     levels: Vec<Vec<Hash>>,
 }
 
@@ -51,8 +52,10 @@ impl Heads {
     }
 
     fn build(&mut self) {
+        if !self.levels.is_empty() {
+            return;
+        }
         let mut level: Vec<Hash> = self.rows.iter().map(|row| Hash::of_leaf(&row.to_bytes())).collect();
-        self.levels.clear();
         while level.len() > 1 {
             let above = level.chunks(2).map(parent).collect();
             self.levels.push(std::mem::replace(&mut level, above));
@@ -60,13 +63,15 @@ impl Heads {
         self.levels.push(level);
     }
 
-    /// A unit has a new entry. Costs one path for a unit that has been seen, the whole tree for a new one.
+    /// A unit has a new entry. Costs one path for a unit that has been seen; a new one has the tree made anew when it is
+    /// asked for next.
     pub fn put(&mut self, head: UnitHead) {
         match self.rows.binary_search_by(|row| row.unit.cmp(&head.unit)) {
             Err(place) => {
                 self.rows.insert(place, head);
-                self.build();
+                self.levels.clear();
             }
+            Ok(index) if self.levels.is_empty() => self.rows[index] = head,
             Ok(mut index) => {
                 self.levels[0][index] = Hash::of_leaf(&head.to_bytes());
                 self.rows[index] = head;
@@ -95,20 +100,19 @@ impl Heads {
     }
 
     /// The root over all of them.
-    #[must_use]
-    pub fn root(&self) -> Hash {
+    pub fn root(&mut self) -> Hash {
+        self.build();
         self.levels.last().and_then(|top| top.first()).copied().unwrap_or_else(Hash::of_nothing)
     }
 
     /// What a `heads` entry says of them.
-    #[must_use]
-    pub fn body(&self) -> Value {
+    pub fn body(&mut self) -> Value {
         json!({ "units": self.size(), "root": self.root().to_string() })
     }
 
     /// The proof of a unit's newest entry, or that it has none.
-    #[must_use]
-    pub fn prove(&self, unit: &UnitId) -> HeadProof {
+    pub fn prove(&mut self, unit: &UnitId) -> HeadProof {
+        self.build();
         match self.rows.binary_search_by(|row| row.unit.cmp(unit)) {
             Ok(index) => HeadProof::Has(self.row(index)),
             Err(place) => HeadProof::HasNone {
@@ -214,7 +218,7 @@ mod tests {
     fn a_unit_is_shown_to_have_its_newest_entry_or_to_have_none() {
         for count in 0..9 {
             let units: Vec<String> = (0..count).map(|n| format!("u{:02}", 2 * n + 1)).collect();
-            let heads = heads(&units.iter().map(String::as_str).collect::<Vec<_>>());
+            let mut heads = heads(&units.iter().map(String::as_str).collect::<Vec<_>>());
             let all = commitment(&heads.body()).unwrap();
             for n in 0..=2 * count {
                 let unit: UnitId = format!("u{n:02}").parse().unwrap();
@@ -232,14 +236,14 @@ mod tests {
             let unit: UnitId = format!("u{}", random.u32(..23)).parse().unwrap();
             let number = grown.get(&unit).map_or(0, |head| head.number) + 1;
             grown.put(UnitHead { unit, number, hash: Hash::of_leaf(&[step]) });
-            let at_once = Heads::new(grown.rows.clone());
+            let mut at_once = Heads::new(grown.rows.clone());
             assert_eq!(grown.root(), at_once.root(), "step {step}");
         }
     }
 
     #[test]
     fn a_unit_that_has_entries_cannot_be_shown_to_have_none() {
-        let heads = heads(&["a", "b", "c"]);
+        let mut heads = heads(&["a", "b", "c"]);
         let all = commitment(&heads.body()).unwrap();
         let b: UnitId = "b".parse().unwrap();
         let (before, after) = (heads.row(0), heads.row(2));

@@ -163,7 +163,7 @@ impl Change<'_> {
         let newest: Option<String> = sqlx::query_scalar(newest).fetch_optional(&mut *self.transaction).await?;
         if newest.is_some_and(|kind| kind != EntryKind::Heads.as_str()) {
             let rows = sqlx::query("select * from ledger_head order by unit").fetch_all(&mut *self.transaction).await?;
-            let heads = Heads::new(rows.iter().map(unit_head).collect::<Result<_, _>>()?);
+            let mut heads = Heads::new(rows.iter().map(unit_head).collect::<Result<_, _>>()?);
             let (reference, personal) = (String::new(), Vec::new());
             self.enter(Entry { kind: EntryKind::Heads, at: now, reference, unit: None, body: heads.body(), personal });
             self.append_entries().await?;

@@ -267,7 +267,7 @@ impl Reader {
         let find = "select idx, leaf from ledger_entry where idx = $1 and kind = $2";
         let closing = sqlx::query(find).bind(size as i64 - 1).bind(EntryKind::Heads.as_str());
         let Some(closing) = closing.fetch_optional(&mut *snapshot.tx).await? else { return Ok(None) };
-        let heads = snapshot.heads_before(size - 1).await?;
+        let mut heads = snapshot.heads_before(size - 1).await?;
         Ok(Some((stored(&closing)?, heads.prove(unit))))
     }
 }
