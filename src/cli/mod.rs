@@ -53,7 +53,7 @@ struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug, or a filter such as liftwatch::ingest=debug,info
-    /// [default: info, for demo error, for doctor off]
+    /// [default: info, for demo, ledger and verify error, for doctor off]
     #[arg(long, global = true, env = "LIFTWATCH_LOG", value_name = "FILTER")]
     log: Option<String>,
     #[command(subcommand)]
@@ -113,6 +113,8 @@ impl Command {
             #[cfg(feature = "embedded-broker")]
             Self::Demo(_) => "error",
             Self::Doctor(_) => "off",
+            // What they print is the answer; that a question took long is no news to whoever waits for it.
+            Self::Ledger(_) | Self::Verify(_) => "error",
             _ => "info",
         }
     }

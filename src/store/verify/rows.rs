@@ -69,9 +69,9 @@ const KINDS: [Kind; 10] = [
              left join ledger_entry e on e.kind = 'alert_transition' and e.ref = cast(t.id as text) \
              where r.id > $1 order by r.id limit $2",
         entry: newest_transition,
-        orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and not exists \
-             (select 1 from alert r where not json_valid(cast(e.leaf as text)) \
-             or r.id = json_extract(cast(e.leaf as text), '$.body.alert'))",
+        orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and not exists (select 1 from \
+             alert r where r.id = json_extract(iif(json_valid(cast(e.leaf as text)), cast(e.leaf as text), '{}'), \
+             '$.body.alert'))",
     },
     Kind {
         name: "answer",
