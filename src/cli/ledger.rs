@@ -288,7 +288,8 @@ fn tell(path: &Path, report: &Report, key: Option<&PublicKey>) -> anyhow::Result
     let name = path.display();
     let Report { entries, checkpoints, rows, erased, .. } = report;
     if report.is_clean() {
-        println!("{name}: good. {entries} entries, {rows} rows held against them, {checkpoints} checkpoints");
+        let signed = key.map_or_else(String::new, |_| format!(", {checkpoints} checkpoints"));
+        println!("{name}: good. {entries} entries, {rows} rows held against them{signed}");
         if *erased > 0 {
             println!("  {erased} names were erased; their commitments stand, and can be compared with nothing");
         }
