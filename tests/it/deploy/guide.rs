@@ -10,7 +10,7 @@ fn blocks(guide: &str) -> Vec<String> {
 }
 
 /// Where the guide finds the package.
-const PACKAGE: &str = concat!("/root/start/liftwatch_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb");
+const PACKAGE: &str = concat!("/srv/start/liftwatch_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb");
 
 /// Before the first command: in the folder with the package, without traces of earlier installations. tests/run has
 /// installed the packages; without lists of newer ones apt is content with them and needs no network.
@@ -19,8 +19,8 @@ rm -rf /var/lib/apt/lists/*
 hostname lifts
 echo '127.0.0.1 localhost lifts' > /etc/hosts
 rm -rf /etc/liftwatch /var/lib/liftwatch /etc/mosquitto/certs /etc/prometheus/liftwatch
-export HOME=/root
-cd /root/start
+export HOME=/srv/start
+cd /srv/start
 begun=$SECONDS
 ";
 
@@ -32,7 +32,7 @@ fn every_command_of_the_guide_works_and_ends_with_a_firing_alert_and_a_restored_
     let mut script = PREPARED.to_owned();
     for block in &blocks {
         // The package lies where the guide begins, and a later step stands elsewhere.
-        script += &block.replace(" ./liftwatch_", " /root/start/liftwatch_");
+        script += &block.replace(" ./liftwatch_", " /srv/start/liftwatch_");
         script += "\n";
     }
     script += "
