@@ -20,6 +20,9 @@ mod daemon;
 #[path = "route/load.rs"]
 mod load;
 
+#[path = "route/alone.rs"]
+mod alone;
+
 #[path = "route/unit.rs"]
 mod unit;
 
@@ -35,13 +38,27 @@ fn setting(name: &str, default: u64) -> u64 {
 fn main() {
     let messages = setting("BENCH_MESSAGES", 200_000);
     let stored = setting("BENCH_STORED", 1_000_000);
-    let sections = std::env::var("BENCH_SECTIONS").unwrap_or_else(|_| "abcdefg".to_owned());
+    let sections = std::env::var("BENCH_SECTIONS").unwrap_or_else(|_| "abcdefgp".to_owned());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(run(messages, stored, &sections));
 }
 
 async fn run(messages: u64, stored: u64, sections: &str) {
     let wanted = |section: char| sections.contains(section);
+    if wanted('p') {
+        alone::pipeline(messages).await;
+    }
+    if wanted('g') {
+        let past = setting("BENCH_UNIT", 100_000);
+        let (empty, crowded) = unit::cost_of_one_event(past).await;
+        println!(
+            "(g) one event, in its own transaction: unit without a past {empty:.2} ms, with {past} events {crowded:.2} ms, ratio {:.2}",
+            crowded / empty
+        );
+    }
+    if !sections.contains(['a', 'b', 'c', 'd', 'f']) {
+        return;
+    }
     println!("{messages} messages waiting at mosquitto, 8,000 units, QoS 1; rates in messages per second");
     let bare = bare(messages).await;
     println!("(a) bare subscriber, stores nothing           {bare:>9.0}");
@@ -67,14 +84,6 @@ async fn run(messages: u64, stored: u64, sections: &str) {
             println!("(e) peak memory {:.0} MB", states.memory);
             println!("(f) /metrics    {:.1} ms, {} kB", states.scrape_ms, states.scrape_bytes / 1_000);
         }
-    }
-    if wanted('g') {
-        let past = setting("BENCH_UNIT", 100_000);
-        let (empty, crowded) = unit::cost_of_one_event(past).await;
-        println!(
-            "(g) one event, in its own transaction: unit without a past {empty:.2} ms, with {past} events {crowded:.2} ms, ratio {:.2}",
-            crowded / empty
-        );
     }
 }
 

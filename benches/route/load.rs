@@ -33,6 +33,25 @@ pub fn unit(number: u64) -> String {
     format!("B{number:06}")
 }
 
+/// Topic and payload of message `number`: each unit in turn raises a fault and clears it again.
+pub fn message(number: u64, units: u64, began: i64, kind: Kind) -> (String, Vec<u8>) {
+    let unit = unit(number % units);
+    let at = began + i64::try_from(number).unwrap();
+    let payload = match kind {
+        Kind::Event => {
+            let seq = number / units + 1;
+            let what = if seq % 2 == 1 { "fault_raised" } else { "fault_cleared" };
+            format!(
+                r#"{{"ts":{at},"boot":"b1","seq":{seq},"type":"{what}","code":"door_closing","vendor_code":"E41","landing":"5"}}"#
+            )
+        }
+        Kind::State => format!(
+            r#"{{"ts":{at},"boot":"b1","last_seq":0,"mode":"normal","moving":false,"direction":"none","landing":"5","door":"closed","in_unlocking_zone":true,"occupied":false,"active_faults":[],"runs":{number},"door_cycles":250111,"run_seconds":804221}}"#
+        ),
+    };
+    (format!("lift/v1/{REGION}/{PUBLISHER}/{unit}/{}", kind.class()), payload.into_bytes())
+}
+
 /// Publishes `messages` round robin over the units, and returns when the broker has them all.
 pub async fn publish(broker: &Mosquitto, units: u64, messages: u64, kind: Kind) {
     publish_at(broker.port, units, messages, kind, None).await;
@@ -55,23 +74,8 @@ pub async fn publish_at(port: u16, units: u64, messages: u64, kind: Kind, pace: 
         if let Some(pace) = pace.filter(|pace| number % (pace / 100).max(1) == 0) {
             tokio::time::sleep_until(start + Duration::from_secs_f64(number as f64 / pace as f64)).await;
         }
-        let unit = unit(number % units);
-        let at = began + i64::try_from(number).unwrap();
-        let payload = match kind {
-            Kind::Event => {
-                let seq = number / units + 1;
-                let (what, code) =
-                    if seq % 2 == 1 { ("fault_raised", "door_closing") } else { ("fault_cleared", "door_closing") };
-                format!(
-                    r#"{{"ts":{at},"boot":"b1","seq":{seq},"type":"{what}","code":"{code}","vendor_code":"E41","landing":"5"}}"#
-                )
-            }
-            Kind::State => format!(
-                r#"{{"ts":{at},"boot":"b1","last_seq":0,"mode":"normal","moving":false,"direction":"none","landing":"5","door":"closed","in_unlocking_zone":true,"occupied":false,"active_faults":[],"runs":{number},"door_cycles":250111,"run_seconds":804221}}"#
-            ),
-        };
-        let topic = format!("lift/v1/{REGION}/{PUBLISHER}/{unit}/{}", kind.class());
-        publisher.publish(topic, payload.into_bytes()).await.unwrap();
+        let (topic, payload) = message(number, units, began, kind);
+        publisher.publish(topic, payload).await.unwrap();
     }
     assert!(publisher.finish(Duration::from_secs(120)).await, "the broker took everything");
 }
