@@ -1,7 +1,7 @@
 //! Publishes application acks from a client of its own, so that they can never hold up the session that receives.
 //! Of each boot only the latest ack is sent: it says what those before it said.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,12 +10,18 @@ use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOpti
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use smol_str::SmolStr;
+
 use crate::broker::LinkStatus;
 use crate::domain::id::UnitId;
 use crate::pipeline::message::ApplicationAck;
 
 /// How long acks are gathered: a unit that tells many events is answered once for all of them.
 const GATHER: Duration = Duration::from_millis(200);
+
+/// Acks that leave in a second at most, on average: when a city's backlog is taken, each unit's next ack says what a dozen
+/// would have said, and broker and daemon are free for the backlog.
+const PER_SECOND: usize = 2_000;
 
 /// Boots whose ack waits for the broker: several for each unit of a large city. Further ones are dropped.
 const WAITING: usize = 131_072;
@@ -32,17 +38,17 @@ pub struct AckPublisher {
 /// The latest ack of each boot that the broker does not have yet.
 #[derive(Default)]
 struct Waiting {
-    latest: Mutex<BTreeMap<(UnitId, String), ApplicationAck>>,
+    latest: Mutex<HashMap<(UnitId, SmolStr), ApplicationAck>>,
     news: Notify,
 }
 
 impl Waiting {
-    fn latest(&self) -> MutexGuard<'_, BTreeMap<(UnitId, String), ApplicationAck>> {
+    fn latest(&self) -> MutexGuard<'_, HashMap<(UnitId, SmolStr), ApplicationAck>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> Option<ApplicationAck> {
-        self.latest().pop_first().map(|(_, ack)| ack)
+    fn keys(&self) -> Vec<(UnitId, SmolStr)> {
+        self.latest().keys().cloned().collect()
     }
 }
 
@@ -95,23 +101,31 @@ impl Drop for AckPublisher {
 }
 
 async fn send(client: AsyncClient, waiting: Arc<Waiting>) {
+    let mut pause = GATHER;
     loop {
         waiting.news.notified().await;
-        tokio::time::sleep(GATHER).await;
-        send_all(&client, &waiting).await;
+        tokio::time::sleep(pause).await;
+        let sent = send_all(&client, &waiting).await;
+        pause = GATHER.max(Duration::from_secs_f64(sent as f64 / PER_SECOND as f64));
     }
 }
 
-/// Hands everything that waits to the connection, as fast as it takes it.
-async fn send_all(client: &AsyncClient, waiting: &Waiting) {
-    while let Some(ack) = waiting.next() {
+/// Hands everything that waits to the connection, as fast as it takes it. How many that were.
+async fn send_all(client: &AsyncClient, waiting: &Waiting) -> usize {
+    let keys = waiting.keys();
+    let count = keys.len();
+    for key in keys {
+        // The latest of this moment: another may have taken its place since.
+        let Some(ack) = waiting.latest().remove(&key) else { continue };
         let topic = format!("liftack/v1/{}/{}", ack.publisher, ack.unit);
         let payload = serde_json::json!({ "boot": ack.boot, "first": ack.first, "seq": ack.seq }).to_string();
         if client.publish(topic, payload, PublishOptions::at_least_once()).await.is_err() {
             // The connection is given up, which has been said where it happened.
             waiting.latest().clear();
+            break;
         }
     }
+    count
 }
 
 async fn keep_connected(mut eventloop: EventLoop, status: Arc<LinkStatus>) {

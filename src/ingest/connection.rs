@@ -7,6 +7,7 @@ use rumqttc::{
     AckMode, BrokerSessionResumePolicy, IncomingPacketSizeLimit, MqttOptions, SessionMode, TlsConfiguration, Transport,
 };
 
+use super::gather::Gathering;
 use super::resume::NothingInFlight;
 use crate::broker::BrokerUrl;
 use crate::broker::tls::{self, TlsFileError};
@@ -183,8 +184,11 @@ fn common_options(
     options.set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
     options.set_ack_mode(AckMode::Manual);
     options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_PACKET_BYTES));
-    // Without it each small packet is a write of its own.
+    // Without these each small packet is a write of its own.
     options.set_max_request_batch(256);
+    options.set_socket_connector(|host, network| async move {
+        rumqttc::default_socket_connect(host, network).await.map(Gathering::new)
+    });
     match (login.name, login.password) {
         (Some(user), Some(file)) => {
             options.set_credentials(user.clone(), read_password(file)?);

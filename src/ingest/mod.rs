@@ -3,6 +3,8 @@
 
 pub mod resume;
 
+pub mod gather;
+
 pub mod connection;
 
 pub mod takeover;
@@ -12,6 +14,8 @@ pub mod line;
 pub mod window;
 
 pub mod ack;
+
+pub mod farewell;
 
 pub mod session;
 

@@ -2,8 +2,10 @@
 //! The task that polls the connection never waits for anything else: it neither cancels a poll nor blocks inside one.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rumqttc::{
@@ -15,6 +17,7 @@ use tokio::time::Instant;
 
 use super::ack::AckPublisher;
 use super::connection::{ConnectionSettingsError, SessionSettings, ack_options, receiving_options, retry_delay};
+use super::farewell::{DRAIN, GOODBYE, Leaving};
 use super::line::Line;
 use super::window::Window;
 use crate::broker::LinkStatus;
@@ -28,14 +31,12 @@ use crate::switches::{self, Stage, Switch};
 /// Bytes received and not yet on disk above which the session stops reading; the broker then holds the rest.
 const HELD_BYTES: usize = 64 * 1024 * 1024;
 
-/// How long a shutdown waits for what was handed over to reach the disk.
-const DRAIN: Duration = Duration::from_secs(10);
-
-/// How long a shutdown waits for the last acknowledgements to leave.
-const GOODBYE: Duration = Duration::from_secs(2);
-
 /// Between two tries after the broker refused a subscription: a person has to change its access rules first.
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
+/// Packets taken in a row where they are here already, before a look at what there is to do beside reading: looking costs
+/// more than a packet.
+const RUN: usize = 32;
 
 /// What a session is wired to.
 pub struct SessionParts {
@@ -76,7 +77,8 @@ pub async fn run(settings: SessionSettings, parts: SessionParts) -> Result<(), S
     let filters = parts.decoder.filters(&settings.region);
     let line = Line::new(settings, filters, Arc::clone(&parts.clock), Arc::clone(&parts.status));
     let (window, waiting) = (Window::default(), VecDeque::new());
-    let mut session = Session { line, parts, client, acks, window, waiting, leaving: Leaving::No, broken: false };
+    let mut session =
+        Session { line, parts, client, acks, window, waiting, leaving: Leaving::No, broken: false, run: 0 };
     let ended = session.serve(&mut eventloop).await;
     session.parts.status.note_down(session.parts.clock.now());
     if let Some(acks) = session.acks.take() {
@@ -111,16 +113,6 @@ enum Chore {
     PipelineGone,
 }
 
-/// How far a shutdown has come.
-#[derive(Clone, Copy, PartialEq)]
-enum Leaving {
-    No,
-    /// Taking nothing new; waiting until then for the disk.
-    Draining(Instant),
-    /// DISCONNECT is queued behind the last acknowledgements; waiting until then for it to leave.
-    Goodbye(Instant),
-}
-
 /// What an event asks of the loop.
 enum After {
     GoOn,
@@ -140,6 +132,8 @@ struct Session {
     leaving: Leaving,
     /// An acknowledgement or a subscription could not be queued: only a new connection helps.
     broken: bool,
+    /// Packets taken since there was last a look at what there is to do beside reading.
+    run: usize,
 }
 
 impl Session {
@@ -193,14 +187,22 @@ impl Session {
             if std::mem::take(&mut self.broken) {
                 return Step::Stalled;
             }
-            let leave_by = match self.next_farewell() {
-                Some(Step::Left) => return Step::Left,
-                _ => self.leave_by(),
-            };
             // Not reading is our only back-pressure. More than a window's worth is held only where a broker ignores the
             // window or sends QoS 0.
             let may_read = self.waiting.len() < usize::from(self.line.settings.receive_maximum) * 2
                 && self.window.bytes() < HELD_BYTES;
+            if may_read && self.run < RUN && self.leaving == Leaving::No {
+                let at_once = poll_fn(|context| Poll::Ready(poll.as_mut().poll(context))).await;
+                if let Poll::Ready(result) = at_once {
+                    self.run += 1;
+                    return Step::Polled(Box::new(result));
+                }
+            }
+            self.run = 0;
+            let leave_by = match self.next_farewell() {
+                Some(Step::Left) => return Step::Left,
+                _ => self.leaving.until(),
+            };
             let silent_until = self.line.silent_until().filter(|_| may_read);
             tokio::select! {
                 biased;
@@ -342,13 +344,6 @@ impl Session {
         }
         self.waiting.clear();
         self.leaving = Leaving::Draining(Instant::now() + DRAIN);
-    }
-
-    const fn leave_by(&self) -> Option<Instant> {
-        match self.leaving {
-            Leaving::No => None,
-            Leaving::Draining(until) | Leaving::Goodbye(until) => Some(until),
-        }
     }
 
     /// Takes the next step of a shutdown if it is time for it.
