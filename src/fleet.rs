@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::domain::event::{Event, EventType, Mode, Origin, State};
 use crate::domain::id::{RegionCode, UnitId};
 use crate::domain::levels::Levels;
@@ -21,7 +23,7 @@ pub struct Tracked {
     /// The latest state that told whether it looks like people trapped; older ones say nothing of now.
     pub trapped_as_of: Option<Timestamp>,
     /// The boot that counts now, and the highest number that is known of it.
-    pub numbering: Option<(String, u64)>,
+    pub numbering: Option<(SmolStr, u64)>,
 }
 
 impl Tracked {

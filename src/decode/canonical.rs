@@ -1,5 +1,7 @@
 //! The canonical family: `state` and `event` as docs/CONTRACT.md has them. Records of people are read in `record`.
 
+use smol_str::SmolStr;
+
 use crate::decode::field;
 use crate::decode::mapping::{Class, Fact, Family, Message, Reading, Reason, Rejection};
 use crate::decode::record;
@@ -45,12 +47,12 @@ fn state(object: &Object<'_>, unknown_codes: &mut Vec<String>) -> Result<State, 
         }
         match name {
             "ts" => ts = Some(field::time(name, node)?),
-            "boot" => state.boot = Some(field::boot(name, node)?.to_owned()),
+            "boot" => state.boot = Some(field::boot(name, node)?.into()),
             "last_seq" => state.last_seq = Some(field::whole(name, node)?),
             "mode" => state.mode = Some(field::word(name, node)?),
             "moving" => state.moving = Some(field::boolean(name, node)?),
             "direction" => state.direction = Some(field::word(name, node)?),
-            "landing" => state.landing = Some(field::text(name, node, LANDING)?.to_owned()),
+            "landing" => state.landing = Some(field::text(name, node, LANDING)?.into()),
             "door" => state.door = Some(field::word(name, node)?),
             "in_unlocking_zone" => state.in_unlocking_zone = Some(field::boolean(name, node)?),
             "occupied" => state.occupied = Some(field::boolean(name, node)?),
@@ -85,14 +87,14 @@ fn active_faults(name: &str, node: &Node<'_>, unknown_codes: &mut Vec<String>) -
 
 /// A code that the vocabulary does not have becomes `other`, told apart by the vendor's code or by the word itself.
 fn fault(code: &str, vendor_code: Option<&str>, unknown_codes: &mut Vec<String>) -> Fault {
-    let vendor_code = vendor_code.map(str::to_owned);
+    let vendor_code = vendor_code.map(SmolStr::from);
     match code.parse() {
         Ok(code) => Fault { code, vendor_code },
         Err(_) => {
             if !unknown_codes.iter().any(|known| known == code) {
                 unknown_codes.push(code.to_owned());
             }
-            Fault { code: FaultCode::Other, vendor_code: vendor_code.or_else(|| Some(code.to_owned())) }
+            Fault { code: FaultCode::Other, vendor_code: vendor_code.or_else(|| Some(code.into())) }
         }
     }
 }
@@ -169,7 +171,7 @@ fn event(message: &Message<'_>, unknown_codes: &mut Vec<String>) -> Result<Event
         kind,
         fault,
         mode,
-        landing: fields.landing.map(|node| field::text("landing", node, LANDING).map(str::to_owned)).transpose()?,
+        landing: fields.landing.map(|node| field::text("landing", node, LANDING).map(SmolStr::from)).transpose()?,
         moving: fields.moving.map(|node| field::boolean("moving", node)).transpose()?,
         occupied: fields.occupied.map(|node| field::boolean("occupied", node)).transpose()?,
         origin: Origin::Reported,
@@ -180,7 +182,7 @@ fn event(message: &Message<'_>, unknown_codes: &mut Vec<String>) -> Result<Event
 fn sequence(boot: Option<&Node<'_>>, seq: Option<&Node<'_>>) -> Result<Option<Sequence>, Rejection> {
     match (boot, seq) {
         (Some(boot), Some(seq)) => {
-            Ok(Some(Sequence { boot: field::boot("boot", boot)?.to_owned(), seq: field::whole("seq", seq)? }))
+            Ok(Some(Sequence { boot: field::boot("boot", boot)?.into(), seq: field::whole("seq", seq)? }))
         }
         (None, None) => Ok(None),
         (Some(_), None) => {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::tz::Offset;
 
+use smol_str::SmolStr;
+
 use crate::decode::canonical::LANDING;
 use crate::decode::field;
 use crate::decode::mapping::{Reason, Rejection, shown};
@@ -150,11 +152,11 @@ impl Dialect {
         }
     }
 
-    fn boot(&self, object: &Object<'_>) -> Result<Option<String>, Rejection> {
+    fn boot(&self, object: &Object<'_>) -> Result<Option<SmolStr>, Rejection> {
         let Some(node) = self.get(object, "boot") else { return Ok(None) };
         let text = plain("boot", node)?;
         field::check_boot("boot", &text)?;
-        Ok(Some(text.into_owned()))
+        Ok(Some(text.into()))
     }
 
     /// Yes or no in this source's way, or JSON's own.
@@ -213,10 +215,10 @@ impl Dialect {
         Ok(found)
     }
 
-    fn landing(&self, object: &Object<'_>) -> Result<Option<String>, Rejection> {
+    fn landing(&self, object: &Object<'_>) -> Result<Option<SmolStr>, Rejection> {
         let Some(node) = self.get(object, "car_position") else { return Ok(None) };
         let text = plain("car_position", node)?;
-        field::text("car_position", &Node::Text(Cow::Borrowed(text.trim())), LANDING).map(|text| Some(text.to_owned()))
+        field::text("car_position", &Node::Text(Cow::Borrowed(text.trim())), LANDING).map(|text| Some(text.into()))
     }
 
     fn whole(&self, object: &Object<'_>, name: &str) -> Result<Option<u64>, Rejection> {

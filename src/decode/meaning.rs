@@ -85,5 +85,5 @@ pub fn of(table: &Table, code: &str, unknown_codes: &mut Vec<String>) -> Meaning
 /// A fault with the code that the source gave it.
 #[must_use]
 pub fn fault(code: FaultCode, vendor_code: &str) -> Fault {
-    Fault { code, vendor_code: Some(vendor_code.to_owned()) }
+    Fault { code, vendor_code: Some(vendor_code.into()) }
 }

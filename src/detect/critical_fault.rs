@@ -105,7 +105,7 @@ fn span(raised: &StoredEvent, code: FaultCode, cleared: Option<&StoredEvent>) ->
         start: raised.at,
         end: cleared.map(|event| event.at),
         steps: vec![Step { at: raised.at, level: 1 }],
-        evidence: vec![raised.id.clone()],
+        evidence: vec![raised.id.to_string()],
         summary: Summary {
             zh: format!("危及安全的故障：{}", code.zh()), en: format!("critical fault: {}", code.en())
         },

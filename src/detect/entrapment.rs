@@ -107,7 +107,7 @@ impl Entrapment {
             start: reported.at,
             end: released.map(|event| event.at),
             steps: vec![Step { at: reported.at, level: 1 }],
-            evidence: vec![reported.id.clone()],
+            evidence: vec![reported.id.to_string()],
             summary: Summary { zh, en },
         }
     }

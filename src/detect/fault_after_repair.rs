@@ -104,7 +104,7 @@ impl Rule for FaultAfterRepair {
                     start: returned.at,
                     end: Some(returned.at + self.window()),
                     steps: vec![Step { at: returned.at, level: 1 }],
-                    evidence: vec![repaired.event.clone(), visit.id.clone(), returned.event.clone()],
+                    evidence: vec![repaired.event.to_string(), visit.id.clone(), returned.event.to_string()],
                     summary: Summary {
                         zh: format!("急修后 {} 天内同一故障再现：{zh}", self.0.window_days),
                         en: format!("the same fault within {} days of its repair: {en}", self.0.window_days),

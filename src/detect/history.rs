@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use smol_str::SmolStr;
+
 use crate::domain::event::{EventType, Mode, StoredEvent};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::gap::Gap;
@@ -56,14 +58,14 @@ struct Circumstances {
 }
 
 /// What tells two faults of a unit apart.
-type FaultKey = (FaultCode, Option<String>);
+type FaultKey = (FaultCode, Option<SmolStr>);
 
 /// How long before and after a visit's claimed time an event may be of that visit, in milliseconds. Ours: people write
 /// down round times.
 pub const NEAR_VISIT: i64 = 30 * MINUTE;
 
 /// The order of events.
-type Place = (Timestamp, u8, String);
+type Place = (Timestamp, u8, SmolStr);
 
 fn place(event: &StoredEvent) -> Place {
     (event.at, rank(event.kind), event.id.clone())
@@ -78,7 +80,7 @@ pub struct Incident {
     pub at: Timestamp,
     pub last_at: Timestamp,
     /// The first event's id, which stands for the incident in evidence.
-    pub event: String,
+    pub event: SmolStr,
     /// How many events it merged.
     pub count: u32,
 }
@@ -215,7 +217,7 @@ impl Past {
 
     fn fault(&mut self, fault: &Fault, event: &StoredEvent) {
         let (code, vendor) = fault.key();
-        let key = (code, vendor.map(str::to_owned));
+        let key = (code, vendor.map(SmolStr::from));
         match self.latest.get(&key).map(|index| &mut self.incidents[*index]) {
             Some(open) if event.at - open.last_at <= self.merge_gap => open.merge(event),
             _ => {

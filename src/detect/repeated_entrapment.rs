@@ -83,7 +83,7 @@ impl Rule for RepeatedEntrapment {
         ];
         window::counting_spans(&times, i64::from(self.0.window_days) * DAY, &thresholds, |counting| {
             let counting: Vec<&Incident> = counting.iter().map(|index| &entrapments[*index]).collect();
-            let evidence = counting.iter().map(|incident| incident.event.clone()).collect();
+            let evidence = counting.iter().map(|incident| incident.event.to_string()).collect();
             (evidence, repeated_fault::summary(&counting, self.0.window_days))
         })
     }

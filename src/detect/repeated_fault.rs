@@ -97,7 +97,7 @@ fn counted(settings: &Settings, incidents: &[&Incident]) -> Vec<Span> {
     let thresholds = [Threshold { count: settings.threshold as usize, level: 1 }];
     window::counting_spans(&times, i64::from(settings.window_days) * DAY, &thresholds, |counting| {
         let counting: Vec<&Incident> = counting.iter().map(|index| incidents[*index]).collect();
-        let evidence = counting.iter().map(|incident| incident.event.clone()).collect();
+        let evidence = counting.iter().map(|incident| incident.event.to_string()).collect();
         (evidence, summary(&counting, settings.window_days))
     })
 }

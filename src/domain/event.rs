@@ -1,5 +1,7 @@
 //! What a unit tells: events, which are facts kept for ever, and its state, of which the latest is kept.
 
+use smol_str::SmolStr;
+
 use super::fault::{Fault, FaultCode};
 use super::id::{PublisherId, UnitId};
 use super::time::Timestamp;
@@ -59,7 +61,7 @@ vocabulary!(
 /// The sender's own numbering: `seq` counts up by one within a `boot`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence {
-    pub boot: String,
+    pub boot: SmolStr,
     /// 0 to 2^53 - 1.
     pub seq: u64,
 }
@@ -75,7 +77,7 @@ pub struct Event {
     pub fault: Option<Fault>,
     /// Present for `mode_changed` alone.
     pub mode: Option<Mode>,
-    pub landing: Option<String>,
+    pub landing: Option<SmolStr>,
     /// Whether the car was moving, and whether somebody was in it; `None` where the message does not say.
     pub moving: Option<bool>,
     pub occupied: Option<bool>,
@@ -112,14 +114,14 @@ vocabulary!(
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub ts: Timestamp,
-    pub boot: Option<String>,
+    pub boot: Option<SmolStr>,
     /// The last event sequence sent in this boot, so that a lost event is found.
     pub last_seq: Option<u64>,
     pub mode: Option<Mode>,
     pub moving: Option<bool>,
     pub direction: Option<Direction>,
     /// Text of up to 8 characters: "-1", "B2", "5A".
-    pub landing: Option<String>,
+    pub landing: Option<SmolStr>,
     pub door: Option<Door>,
     pub in_unlocking_zone: Option<bool>,
     pub occupied: Option<bool>,
@@ -176,7 +178,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRecord {
     /// Time-ordered and derived from the identity alone: the same event has the same id wherever it is stored.
-    pub id: String,
+    pub id: SmolStr,
     pub unit: UnitId,
     pub publisher: PublisherId,
     /// When it counts for rules: the sender's time, or the time of receipt if the sender's clock is not believed.
@@ -208,7 +210,7 @@ impl EventRecord {
 /// What rules need of a stored event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
-    pub id: String,
+    pub id: SmolStr,
     /// When it counts for rules.
     pub at: Timestamp,
     pub kind: EventType,

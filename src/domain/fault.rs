@@ -1,5 +1,7 @@
 //! Fault codes: the 17 of BACnet LiftFault (ISO 16484-5), those that lifts and escalators need beside them, and `other`.
 
+use smol_str::SmolStr;
+
 use super::vocabulary::vocabulary;
 
 vocabulary!(
@@ -44,7 +46,7 @@ vocabulary!(
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fault {
     pub code: FaultCode,
-    pub vendor_code: Option<String>,
+    pub vendor_code: Option<SmolStr>,
 }
 
 impl Fault {

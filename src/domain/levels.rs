@@ -189,10 +189,12 @@ fn edge(state: &State, kind: EventType) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use smol_str::SmolStr;
+
     use super::*;
 
     fn fault(code: FaultCode, vendor: Option<&str>) -> Fault {
-        Fault { code, vendor_code: vendor.map(str::to_owned) }
+        Fault { code, vendor_code: vendor.map(SmolStr::from) }
     }
 
     fn state(ts: i64, faults: Vec<Fault>) -> State {

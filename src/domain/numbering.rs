@@ -49,7 +49,14 @@ impl Numbering {
         self.missing.first().map_or(self.highest, |missing| missing.from - 1)
     }
 
-    /// An event with this number is stored.
+    /// Whether the event with this number is stored.
+    #[must_use]
+    pub fn has(&self, seq: u64) -> bool {
+        let missing = |run: &Missing| run.from <= seq && seq <= run.to;
+        (self.first..=self.highest).contains(&seq) && !self.missing.iter().any(missing)
+    }
+
+    /// An event with this number is stored from now on.
     pub fn arrived(&mut self, seq: u64) {
         if seq > self.highest {
             self.announced(seq - 1);

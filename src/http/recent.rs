@@ -211,7 +211,7 @@ mod tests {
             (kind == EventType::FaultRaised).then_some(Fault { code: FaultCode::DoorClosing, vendor_code: None });
         let at = NOW - before;
         let origin = Origin::Reported;
-        StoredEvent { id: before.to_string(), at, kind, fault, mode: None, moving: None, occupied: None, origin }
+        StoredEvent { id: before.to_string().into(), at, kind, fault, mode: None, moving: None, occupied: None, origin }
     }
 
     #[test]

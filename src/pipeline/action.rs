@@ -194,7 +194,7 @@ impl Pipeline {
             staging.tracked.insert(unit.clone(), tracked);
         }
         let outcome = self.commit(staging, &[]).await?;
-        let event = outcome.events.first().map(|record| record.id.clone()).unwrap_or_default();
+        let event = outcome.events.first().map(|record| record.id.to_string()).unwrap_or_default();
         Ok((Done::Released { event }, outcome))
     }
 

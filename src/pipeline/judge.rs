@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use smol_str::SmolStr;
+
 use crate::detect::Rules;
 use crate::detect::episode::{self, Moment, Verdict, earliest};
 use crate::detect::history::{self, History, Past};
@@ -48,7 +50,7 @@ pub async fn judge(
     staging: &mut Staging,
 ) -> Result<(), StoreError> {
     let raised = staging.events.iter().filter(|record| record.event.kind == EventType::FaultRaised);
-    let raised: HashSet<String> = raised.map(|record| record.id.clone()).collect();
+    let raised: HashSet<SmolStr> = raised.map(|record| record.id.clone()).collect();
     let mut told = told(&staging.events);
     let mut subjects: Vec<Subject> = Vec::with_capacity(touched.len());
     let mut unknown: Vec<(&UnitId, Timestamp)> = Vec::new();
@@ -149,7 +151,7 @@ fn judge_unit(
     known: &Remembered,
     from: Timestamp,
     silent_since: Option<Timestamp>,
-    raised: &HashSet<String>,
+    raised: &HashSet<SmolStr>,
     staging: &mut Staging,
 ) -> Verdict {
     let Remembered { past, gaps, elsewhere, silences, .. } = known;

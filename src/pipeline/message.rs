@@ -1,5 +1,7 @@
 //! What enters the pipeline from a session, and what comes back when it is on disk.
 
+use smol_str::SmolStr;
+
 use crate::decode::mapping::{Class, Decoded, Reason, Rejection};
 use crate::detect::episode::Change;
 use crate::domain::event::EventRecord;
@@ -40,7 +42,7 @@ pub struct Committed {
 pub struct ApplicationAck {
     pub publisher: PublisherId,
     pub unit: UnitId,
-    pub boot: String,
+    pub boot: SmolStr,
     pub first: u64,
     /// Below `first` where nothing is stored yet.
     pub seq: u64,

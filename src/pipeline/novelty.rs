@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use smol_str::SmolStr;
+
 use crate::decode::mapping::Reason;
 use crate::detect::history;
 use crate::domain::event::{Event, EventRecord, Origin, Sequence};
@@ -31,32 +33,21 @@ pub async fn keep_new_events(
     }
     let doubtful: Vec<&EventRecord> =
         told.iter().map(|told| &told.record).filter(|told| !numberings.never_had(told)).collect();
-    let mut known: HashMap<Identity, Found> = HashMap::with_capacity(told.len());
-    for (unit, id, event) in change.stored_events(&doubtful).await? {
-        known.insert(identity(&unit, &id, &event), Found::Stored(id, event));
-    }
-    for Told { record, source } in told {
-        let found = match known.entry(identity(&record.unit, &record.id, &record.event)) {
-            Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(place) => {
-                place.insert(Found::New(staging.events.len()));
+    let stored = change.stored_events(&doubtful).await?;
+    let fates = fates(&told, &stored, numberings);
+    for (Told { record, source }, fate) in told.into_iter().zip(fates) {
+        match fate {
+            Fate::New => {
                 if history::counts(record.event.kind, record.event.code()) {
                     staging.touch(&record.unit, record.at);
                 }
                 staging.events.push(record);
-                continue;
             }
-        };
-        let (id, event) = match found {
-            Found::Stored(id, event) => (&*id, &*event),
-            Found::New(place) => (&staging.events[*place].id, &staging.events[*place].event),
-        };
-        if same_content(event, &record.event) {
-            staging.outcome.duplicates += 1;
-        } else {
-            let detail = format!("event {id} has the same identity and other content; that one was here first");
-            let arrival = source.and_then(|source| batch.get(source));
-            staging.refuse_second(arrival, &record.publisher, &record.unit, Reason::Conflict, detail);
+            Fate::Duplicate => staging.outcome.duplicates += 1,
+            Fate::Conflict(detail) => {
+                let arrival = source.and_then(|source| batch.get(source));
+                staging.refuse_second(arrival, &record.publisher, &record.unit, Reason::Conflict, detail);
+            }
         }
     }
     Ok(())
@@ -89,24 +80,54 @@ pub async fn keep_new_hazards(
     Ok(())
 }
 
+/// What becomes of an event.
+enum Fate {
+    New,
+    Duplicate,
+    /// Why.
+    Conflict(String),
+}
+
 /// A numbered event is known by its number, any other by its id, which is made from everything that makes it the same.
 #[derive(PartialEq, Eq, Hash)]
-enum Identity {
-    Numbered(UnitId, String, u64),
-    Id(String),
+enum Identity<'a> {
+    Numbered(&'a UnitId, &'a Sequence),
+    Id(&'a str),
 }
 
-/// Where a known event is.
-enum Found {
-    Stored(String, Event),
-    /// Its place among the new events of this batch.
-    New(usize),
+/// What becomes of each event. `stored` are those of the file, by id.
+fn fates(told: &[Told<EventRecord>], stored: &HashMap<SmolStr, Event>, numberings: &Numberings) -> Vec<Fate> {
+    let mut first: HashMap<Identity<'_>, &EventRecord> = HashMap::with_capacity(told.len());
+    let mut fates = Vec::with_capacity(told.len());
+    for Told { record, .. } in told {
+        let (id, earlier) = match (stored.get(&record.id), first.entry(identity(record))) {
+            (Some(event), _) => (&record.id, event),
+            (None, Entry::Occupied(first)) => (&first.get().id, &first.get().event),
+            // An id begins with the sender's time, so the stored event has another one.
+            (None, Entry::Vacant(_)) if numberings.has(record) => {
+                let detail = "an event with this number is stored with another time; that one was here first";
+                fates.push(Fate::Conflict(detail.to_owned()));
+                continue;
+            }
+            (None, Entry::Vacant(place)) => {
+                place.insert(record);
+                fates.push(Fate::New);
+                continue;
+            }
+        };
+        fates.push(if same_content(earlier, &record.event) {
+            Fate::Duplicate
+        } else {
+            Fate::Conflict(format!("event {id} has the same identity and other content; that one was here first"))
+        });
+    }
+    fates
 }
 
-fn identity(unit: &UnitId, id: &str, event: &Event) -> Identity {
-    match &event.sequence {
-        Some(Sequence { boot, seq }) => Identity::Numbered(unit.clone(), boot.clone(), *seq),
-        None => Identity::Id(id.to_owned()),
+fn identity(record: &EventRecord) -> Identity<'_> {
+    match &record.event.sequence {
+        Some(sequence) => Identity::Numbered(&record.unit, sequence),
+        None => Identity::Id(&record.id),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Brings the numberings up to date with the new events and what units announced; finds gaps, closes gaps, acks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::event::{EventRecord, Sequence};
 use crate::domain::id::{PublisherId, UnitId};
@@ -15,7 +15,7 @@ use super::staging::Staging;
 
 /// The numberings that a batch speaks of, as they were before it.
 pub struct Numberings {
-    known: BTreeMap<NumberingKey, Numbering>,
+    known: HashMap<NumberingKey, Numbering>,
     /// Units of which some number was known before.
     numbered: HashSet<UnitId>,
 }
@@ -26,7 +26,7 @@ impl Numberings {
     /// # Errors
     /// Those of the store.
     pub async fn load(change: &mut Change<'_>, recall: &mut Recall, staging: &Staging) -> Result<Self, StoreError> {
-        let mut this = Self { known: BTreeMap::new(), numbered: HashSet::new() };
+        let mut this = Self { known: HashMap::new(), numbered: HashSet::new() };
         let mut unknown: Vec<&NumberingKey> = Vec::new();
         for key in &staging.heard {
             if this.known.contains_key(key) {
@@ -40,12 +40,19 @@ impl Numberings {
         unknown.sort_unstable();
         unknown.dedup();
         if !unknown.is_empty() {
-            let mut loaded = change.numberings(&unknown).await?;
+            let loaded = change.numberings(&unknown).await?;
             let units: Vec<&UnitId> = unknown.iter().map(|(unit, _)| unit).collect();
             this.numbered = change.numbered_units(&units).await?;
-            this.known.append(&mut loaded);
+            this.known.extend(loaded);
         }
         Ok(this)
+    }
+
+    /// Whether an event with this number is stored.
+    #[must_use]
+    pub fn has(&self, record: &EventRecord) -> bool {
+        let Some(Sequence { boot, seq }) = &record.event.sequence else { return false };
+        self.known.get(&(record.unit.clone(), boot.clone())).is_some_and(|numbering| numbering.has(*seq))
     }
 
     /// Whether the event's number is beyond all that its unit ever told in this boot, so that it cannot be stored.

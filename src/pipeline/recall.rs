@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use smol_str::SmolStr;
+
 use crate::detect::history::Past;
 use crate::domain::alert::{Alert, AlertState};
 use crate::domain::event::StoredEvent;
@@ -95,7 +97,7 @@ pub struct Recall {
     units: HashMap<UnitId, Remembered>,
     weight: usize,
     /// The boot that told the last event, where no number of it is missing.
-    numberings: HashMap<UnitId, (String, Numbering)>,
+    numberings: HashMap<UnitId, (SmolStr, Numbering)>,
 }
 
 impl Recall {

@@ -1,6 +1,6 @@
 //! What a batch says, gathered before the transaction begins. Reads the fleet, changes nothing that must not be lost.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::decode::mapping::{Address, Class, Decoded, Fact, Reason};
 use crate::domain::event::{Event, EventRecord, State};
@@ -41,14 +41,14 @@ pub struct Staging {
     /// The last event that a unit says it has sent.
     pub announced: BTreeMap<NumberingKey, u64>,
     /// Numberings whose sender waits for an application ack, with the publisher.
-    pub awaiting_ack: BTreeSet<(NumberingKey, PublisherId)>,
+    pub awaiting_ack: HashSet<(NumberingKey, PublisherId)>,
     /// Units to judge, each from its earliest new fact.
     pub touched: BTreeMap<UnitId, Timestamp>,
     /// Units of which more has changed than that later events came; what is remembered of their past is no longer so.
     pub amended: HashSet<UnitId>,
     /// What the transaction loaded and changed, to be remembered after the commit.
     pub remembered: Vec<(UnitId, Remembered)>,
-    pub numberings: BTreeMap<NumberingKey, Numbering>,
+    pub numberings: HashMap<NumberingKey, Numbering>,
     pub tracked: HashMap<UnitId, Tracked>,
     /// Units that have just fallen silent, and since when.
     pub silent: BTreeMap<UnitId, Timestamp>,
@@ -102,11 +102,11 @@ impl Staging {
             attached: Vec::new(),
             heard: Vec::new(),
             announced: BTreeMap::new(),
-            awaiting_ack: BTreeSet::new(),
+            awaiting_ack: HashSet::new(),
             touched: BTreeMap::new(),
             amended: HashSet::new(),
             remembered: Vec::new(),
-            numberings: BTreeMap::new(),
+            numberings: HashMap::new(),
             tracked: HashMap::new(),
             silent: BTreeMap::new(),
             revived: Vec::new(),

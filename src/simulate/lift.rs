@@ -119,7 +119,7 @@ impl Lift {
     pub fn pick_fault(&mut self) -> Fault {
         let code = if self.rng.f64() < 0.6 { self.favourite } else { weighted(faults_of(self.kind), &mut self.rng) };
         let vendor_code = match code {
-            FaultCode::Other => Some(format!("E{}", 40 + self.rng.u32(..8))),
+            FaultCode::Other => Some(format!("E{}", 40 + self.rng.u32(..8)).into()),
             _ => None,
         };
         Fault { code, vendor_code }

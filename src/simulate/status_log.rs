@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::str::FromStr;
 
+use smol_str::SmolStr;
+
 use super::payload::EventPayload;
 use crate::domain::event::{EventType, Mode};
 use crate::domain::fault::{Fault, FaultCode};
@@ -197,7 +199,7 @@ impl Standing {
         let mut events = Vec::new();
         match meaning {
             Meaning::Raised => {
-                let fault = Fault { code: FaultCode::Other, vendor_code: symptom };
+                let fault = Fault { code: FaultCode::Other, vendor_code: symptom.map(SmolStr::from) };
                 if let Some(before) = self.fault.replace(fault.clone())
                     && before != fault
                 {

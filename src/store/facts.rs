@@ -5,49 +5,34 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
+use smol_str::SmolStr;
+
 use crate::domain::event::{Event, EventRecord, Mode, Sequence};
 use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardRecord;
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 
-use super::Change;
 use super::entries::{self, HazardRow};
 use super::error::StoreError;
 use super::words::{optional_word, to_json, word};
-
-/// Rows in one statement: 17 columns times this stays far below SQLite's 32,766 parameters.
-const ROWS_PER_INSERT: usize = 400;
+use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 const TABLE: &str = "event";
 
 impl Change<'_> {
-    /// Those of the given events that are stored already, found by id or by (unit, boot, seq): unit, id and content.
+    /// Those of the given events that are stored already, by id.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
-    pub async fn stored_events(&mut self, wanted: &[&EventRecord]) -> Result<Vec<(UnitId, String, Event)>, StoreError> {
-        let mut found = Vec::new();
+    pub async fn stored_events(&mut self, wanted: &[&EventRecord]) -> Result<HashMap<SmolStr, Event>, StoreError> {
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
         let ids: Vec<&str> = wanted.iter().map(|record| record.id.as_str()).collect();
-        let by_id = "select e.* from json_each($1) j cross join event e on e.id = j.value";
-        for row in sqlx::query(by_id).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await? {
-            found.push((word(TABLE, row.try_get("unit")?)?, row.try_get("id")?, event(&row)?));
-        }
-        let sequences: Vec<(&str, &str, u64)> = wanted
-            .iter()
-            .filter_map(|record| {
-                let Sequence { boot, seq } = record.event.sequence.as_ref()?;
-                Some((record.unit.as_str(), boot.as_str(), *seq))
-            })
-            .collect();
-        if !sequences.is_empty() {
-            let by_sequence = "select e.* from json_each($1) j cross join event e \
-                 on e.unit = j.value ->> 0 and e.boot = j.value ->> 1 and e.seq = j.value ->> 2";
-            for row in sqlx::query(by_sequence).bind(to_json(&sequences)).fetch_all(&mut *self.transaction).await? {
-                found.push((word(TABLE, row.try_get("unit")?)?, row.try_get("id")?, event(&row)?));
-            }
-        }
-        Ok(found)
+        let find = "select e.* from json_each($1) j cross join event e on e.id = j.value";
+        let rows = sqlx::query(find).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(|row| Ok((row.try_get::<&str, _>("id")?.into(), event(row)?))).collect()
     }
 
     /// Stores events that are not stored yet.
@@ -55,15 +40,15 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine; an id that is stored already is one of them, so nothing is ever overwritten.
     pub async fn insert_events(&mut self, records: &[EventRecord]) -> Result<(), StoreError> {
-        for rows in records.chunks(ROWS_PER_INSERT) {
+        for rows in records.chunks(ROWS_PER_STATEMENT) {
             let mut insert = QueryBuilder::<Sqlite>::new(
-                "insert into event (id, unit, publisher, type, code, vendor_code, mode, landing, moving, occupied, \
+                "insert or rollback into event (id, unit, publisher, type, code, vendor_code, mode, landing, moving, occupied, \
                  at, ts, received_at, clock_suspect, boot, seq, origin, extra) ",
             );
             insert.push_values(rows, |mut row, record| {
                 let event = &record.event;
                 let sequence = event.sequence.as_ref();
-                row.push_bind(&record.id)
+                row.push_bind(record.id.as_str())
                     .push_bind(record.unit.as_str())
                     .push_bind(record.publisher.as_str())
                     .push_bind(event.kind.as_str())
@@ -82,7 +67,7 @@ impl Change<'_> {
                     .push_bind(event.origin.as_str())
                     .push_bind(event.extra.as_deref());
             });
-            insert.build().persistent(rows.len() == ROWS_PER_INSERT).execute(&mut *self.transaction).await?;
+            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
@@ -162,7 +147,7 @@ fn stored_body(row: &SqliteRow) -> Result<StoredBody, StoreError> {
 /// Rows that this program cannot have written.
 pub fn event_record(row: &SqliteRow) -> Result<EventRecord, StoreError> {
     Ok(EventRecord {
-        id: row.try_get("id")?,
+        id: row.try_get::<&str, _>("id")?.into(),
         unit: word(TABLE, row.try_get("unit")?)?,
         publisher: word::<PublisherId>(TABLE, row.try_get("publisher")?)?,
         at: Timestamp(row.try_get("at")?),
@@ -173,16 +158,16 @@ pub fn event_record(row: &SqliteRow) -> Result<EventRecord, StoreError> {
 }
 
 fn event(row: &SqliteRow) -> Result<Event, StoreError> {
-    let boot: Option<String> = row.try_get("boot")?;
+    let boot: Option<&str> = row.try_get("boot")?;
     let seq: Option<i64> = row.try_get("seq")?;
-    let sequence = boot.zip(seq).map(|(boot, seq)| Sequence { boot, seq: seq as u64 });
+    let sequence = boot.zip(seq).map(|(boot, seq)| Sequence { boot: boot.into(), seq: seq as u64 });
     Ok(Event {
         ts: Timestamp(row.try_get("ts")?),
         sequence,
         kind: word(TABLE, row.try_get("type")?)?,
         fault: fault(row)?,
         mode: optional_word(TABLE, row.try_get("mode")?)?,
-        landing: row.try_get("landing")?,
+        landing: row.try_get::<Option<&str>, _>("landing")?.map(SmolStr::from),
         moving: row.try_get("moving")?,
         occupied: row.try_get("occupied")?,
         origin: word(TABLE, row.try_get("origin")?)?,
@@ -196,6 +181,6 @@ fn event(row: &SqliteRow) -> Result<Event, StoreError> {
 /// Rows that this program cannot have written.
 pub fn fault(row: &SqliteRow) -> Result<Option<Fault>, StoreError> {
     let code = optional_word(TABLE, row.try_get("code")?)?;
-    let vendor_code: Option<String> = row.try_get("vendor_code")?;
-    Ok(code.map(|code| Fault { code, vendor_code }))
+    let vendor_code: Option<&str> = row.try_get("vendor_code")?;
+    Ok(code.map(|code| Fault { code, vendor_code: vendor_code.map(SmolStr::from) }))
 }

@@ -16,6 +16,7 @@ use super::Change;
 use super::alerts::alert;
 use super::error::StoreError;
 use super::facts::fault;
+use super::stretch::with_stretches;
 use super::words::{optional_word, to_json, word};
 
 /// What is asked of one unit.
@@ -40,6 +41,23 @@ pub struct UnitFacts {
     pub silences: Vec<Silence>,
     pub alerts: Vec<Alert>,
 }
+
+/// Rules count faults that are raised, and must know what lasts however old it is; nothing else is loaded. The second half
+/// has the condition of the index `event_lasting`, word for word, less what the first half has.
+const EVENTS: &str = with_stretches!(
+    "$2",
+    "select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
+     from stretch s cross join json_each($1) j cross join event e indexed by event_unit \
+     on e.at >> 31 = s.n and e.unit = j.value ->> 0 and e.at >= j.value ->> 1 \
+     where e.type = 'fault_raised' \
+     union all \
+     select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
+     from json_each($1) j cross join event e indexed by event_lasting \
+     on e.unit = j.value ->> 0 \
+     where (e.type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released') \
+     or e.code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal')) \
+     and not (e.type = 'fault_raised' and e.at >= j.value ->> 1)"
+);
 
 /// Visits that no correction has replaced: those of the window and of a day before it; before that the latest finished
 /// one, planned and on demand, however old it is; and those in which something happened that rules know however old it is
@@ -94,22 +112,9 @@ impl Change<'_> {
         let rows: Vec<(&str, i64, i64)> =
             wanted.iter().map(|unit| (unit.unit.as_str(), unit.since.0, unit.from.0)).collect();
         let keys = to_json(&rows);
+        let since = wanted.iter().map(|unit| unit.since.0).min();
         let mut found: HashMap<UnitId, UnitFacts> = HashMap::new();
-
-        // Rules count faults that are raised, and must know what lasts however old it is; nothing else is loaded. The
-        // second half has the condition of the index event_lasting, word for word, less what the first half has.
-        let events = "select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
-             from json_each($1) j cross join event e indexed by event_unit_at \
-             on e.unit = j.value ->> 0 and e.at >= j.value ->> 1 \
-             where e.type = 'fault_raised' \
-             union all \
-             select e.unit, e.id, e.at, e.type, e.code, e.vendor_code, e.mode, e.moving, e.occupied, e.origin \
-             from json_each($1) j cross join event e indexed by event_lasting \
-             on e.unit = j.value ->> 0 \
-             where (e.type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released') \
-             or e.code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal')) \
-             and not (e.type = 'fault_raised' and e.at >= j.value ->> 1)";
-        for row in sqlx::query(events).bind(&keys).fetch_all(&mut *self.transaction).await? {
+        for row in sqlx::query(EVENTS).bind(&keys).bind(since).fetch_all(&mut *self.transaction).await? {
             found.entry(word("event", row.try_get("unit")?)?).or_default().events.push(stored_event(&row)?);
         }
         for row in sqlx::query(VISITS).bind(&keys).fetch_all(&mut *self.transaction).await? {
@@ -140,7 +145,7 @@ impl Change<'_> {
 
 fn stored_event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
     Ok(StoredEvent {
-        id: row.try_get("id")?,
+        id: row.try_get::<&str, _>("id")?.into(),
         at: Timestamp(row.try_get("at")?),
         kind: word("event", row.try_get("type")?)?,
         fault: fault(row)?,

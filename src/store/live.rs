@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use smol_str::SmolStr;
 
 use crate::domain::event::{Door, Mode, State};
 use crate::domain::fault::Fault;
@@ -13,9 +15,9 @@ use crate::domain::levels::Levels;
 use crate::domain::time::Timestamp;
 use crate::fleet::{Tracked, Trapped};
 
-use super::Change;
 use super::error::StoreError;
 use super::words::{json, optional_word, to_json, word};
+use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 /// When a unit was last heard, and the latest state that it told.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +34,7 @@ pub struct LiveRow {
 pub struct StateRow {
     pub ts: i64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub boot: Option<String>,
+    pub boot: Option<SmolStr>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -42,7 +44,7 @@ pub struct StateRow {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub direction: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub landing: Option<String>,
+    pub landing: Option<SmolStr>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub door: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -50,7 +52,7 @@ pub struct StateRow {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub occupied: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub active_faults: Option<Vec<(String, Option<String>)>>,
+    pub active_faults: Option<Vec<(String, Option<SmolStr>)>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub runs: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -64,7 +66,7 @@ pub struct StateRow {
 struct LevelsRow {
     mode: Option<String>,
     mode_as_of: i64,
-    faults: Vec<(String, Option<String>)>,
+    faults: Vec<(String, Option<SmolStr>)>,
     faults_as_of: i64,
     alarm: bool,
     entrapment: bool,
@@ -107,14 +109,15 @@ impl Change<'_> {
         &mut self,
         tracked: impl Iterator<Item = (&'a UnitId, &'a Tracked)>,
     ) -> Result<(), StoreError> {
-        let rows: Vec<(&str, String)> =
-            tracked.map(|(unit, tracked)| (unit.as_str(), to_json(&levels_row(tracked)))).collect();
-        if rows.is_empty() {
-            return Ok(());
+        let rows: Vec<(&UnitId, &Tracked)> = tracked.collect();
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let mut put = QueryBuilder::<Sqlite>::new("insert or rollback into unit_flags (unit, body) ");
+            put.push_values(rows, |mut row, (unit, tracked)| {
+                row.push_bind(unit.as_str()).push_bind(to_json(&levels_row(tracked)));
+            });
+            put.push(" on conflict (unit) do update set body = excluded.body");
+            put.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
         }
-        let put = "insert into unit_flags (unit, body) select j.value ->> 0, j.value ->> 1 from json_each($1) j \
-             where true on conflict (unit) do update set body = excluded.body";
-        sqlx::query(put).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
         Ok(())
     }
 
@@ -156,11 +159,11 @@ impl Change<'_> {
     }
 }
 
-fn fault_row(fault: &Fault) -> (String, Option<String>) {
+fn fault_row(fault: &Fault) -> (String, Option<SmolStr>) {
     (fault.code.to_string(), fault.vendor_code.clone())
 }
 
-fn faults(table: &'static str, rows: Vec<(String, Option<String>)>) -> Result<Vec<Fault>, StoreError> {
+fn faults(table: &'static str, rows: Vec<(String, Option<SmolStr>)>) -> Result<Vec<Fault>, StoreError> {
     rows.into_iter().map(|(code, vendor_code)| Ok(Fault { code: word(table, &code)?, vendor_code })).collect()
 }
 

@@ -8,6 +8,8 @@ pub mod error;
 
 pub mod words;
 
+mod stretch;
+
 pub mod registry;
 
 pub mod facts;
@@ -205,6 +207,15 @@ impl Change<'_> {
     }
 }
 
+/// Rows that one statement writes: 18 columns times this stays far below SQLite's 32,766 parameters. Such statements say
+/// `or rollback`: whatever fails ends the transaction here anyway, and SQLite need not be able to undo the statement alone.
+const ROWS_PER_STATEMENT: usize = 400;
+
+/// Whether a statement for so many rows comes again and again: a full one, and that of a single message.
+const fn is_prepared_once(rows: usize) -> bool {
+    matches!(rows, 1 | ROWS_PER_STATEMENT)
+}
+
 /// `full`: a commit that has returned is on the disk.
 fn synchronous() -> SqliteSynchronous {
     if switches::is_on(Switch::SynchronousNormal) { SqliteSynchronous::Normal } else { SqliteSynchronous::Full }
@@ -222,6 +233,8 @@ async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .foreign_keys(false)
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-16384")
+        // 16 MiB: pages that change in every batch are folded in once for many batches.
+        .pragma("wal_autocheckpoint", "4096")
         .pragma("journal_size_limit", "67108864");
     SqliteConnection::connect_with(&options).await
 }

@@ -1,36 +1,35 @@
 //! Numberings of (unit, boot) and the gaps in them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use smol_str::SmolStr;
 
 use crate::domain::id::UnitId;
 use crate::domain::numbering::{Missing, Numbering};
 use crate::domain::time::Timestamp;
 
-use super::Change;
 use super::error::StoreError;
 use super::words::{to_json, word};
+use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 /// Which numbering: a unit and one of its boots.
-pub type NumberingKey = (UnitId, String);
+pub type NumberingKey = (UnitId, SmolStr);
 
 impl Change<'_> {
     /// The stored numberings among those asked for.
     ///
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
-    pub async fn numberings(
-        &mut self,
-        keys: &[&NumberingKey],
-    ) -> Result<BTreeMap<NumberingKey, Numbering>, StoreError> {
+    pub async fn numberings(&mut self, keys: &[&NumberingKey]) -> Result<HashMap<NumberingKey, Numbering>, StoreError> {
         let pairs: Vec<(&str, &str)> = keys.iter().map(|(unit, boot)| (unit.as_str(), boot.as_str())).collect();
         let pairs = to_json(&pairs);
         let find = "select s.* from json_each($1) j cross join sequence s \
              on s.unit = j.value ->> 0 and s.boot = j.value ->> 1";
-        let mut found = BTreeMap::new();
+        let mut found = HashMap::new();
         for row in sqlx::query(find).bind(&pairs).fetch_all(&mut *self.transaction).await? {
-            let key: NumberingKey = (word("sequence", row.try_get("unit")?)?, row.try_get("boot")?);
+            let key: NumberingKey = (word("sequence", row.try_get("unit")?)?, row.try_get::<&str, _>("boot")?.into());
             let first = row.try_get::<i64, _>("first_seq")? as u64;
             let highest = row.try_get::<i64, _>("highest_seq")? as u64;
             found.insert(key, Numbering { first, highest, missing: Vec::new() });
@@ -38,7 +37,7 @@ impl Change<'_> {
         let gaps = "select g.* from json_each($1) j cross join gap g \
              on g.unit = j.value ->> 0 and g.boot = j.value ->> 1 and g.closed_at is null order by g.from_seq";
         for row in sqlx::query(gaps).bind(&pairs).fetch_all(&mut *self.transaction).await? {
-            let key: NumberingKey = (word("gap", row.try_get("unit")?)?, row.try_get("boot")?);
+            let key: NumberingKey = (word("gap", row.try_get("unit")?)?, row.try_get::<&str, _>("boot")?.into());
             if let Some(numbering) = found.get_mut(&key) {
                 numbering.missing.push(Missing {
                     row: Some(row.try_get("id")?),
@@ -64,19 +63,26 @@ impl Change<'_> {
         rows.iter().map(|unit| word("sequence", unit)).collect()
     }
 
-    /// Stores how far these numberings are known, all in one statement.
+    /// Stores how far these numberings are known.
     ///
     /// # Errors
     /// Those of the engine.
     pub async fn put_numberings(&mut self, numberings: &[(&NumberingKey, &Numbering)]) -> Result<(), StoreError> {
-        let rows: Vec<(&str, &str, u64, u64)> = numberings
-            .iter()
-            .map(|((unit, boot), numbering)| (unit.as_str(), boot.as_str(), numbering.first, numbering.highest))
-            .collect();
-        let put = "insert into sequence (unit, boot, first_seq, highest_seq) \
-             select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 from json_each($1) j where true \
-             on conflict (unit, boot) do update set first_seq = excluded.first_seq, highest_seq = excluded.highest_seq";
-        sqlx::query(put).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
+        for rows in numberings.chunks(ROWS_PER_STATEMENT) {
+            let mut put =
+                QueryBuilder::<Sqlite>::new("insert or rollback into sequence (unit, boot, first_seq, highest_seq) ");
+            put.push_values(rows, |mut row, ((unit, boot), numbering)| {
+                row.push_bind(unit.as_str())
+                    .push_bind(boot.as_str())
+                    .push_bind(numbering.first as i64)
+                    .push_bind(numbering.highest as i64);
+            });
+            put.push(
+                " on conflict (unit, boot) do update set first_seq = excluded.first_seq, \
+                 highest_seq = excluded.highest_seq",
+            );
+            put.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 
@@ -112,7 +118,7 @@ impl Change<'_> {
             let open = "insert into gap (unit, boot, from_seq, to_seq, found_at) values ($1, $2, $3, $4, $5)";
             sqlx::query(open)
                 .bind(unit.as_str())
-                .bind(boot)
+                .bind(boot.as_str())
                 .bind(from)
                 .bind(to)
                 .bind(run.found_at.unwrap_or(now).0)

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 #[derive(Deserialize)]
 struct File {
@@ -127,11 +128,12 @@ fn whole() -> impl Strategy<Value = u64> {
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
-    (word(FaultCode::ALL), of("[A-Z][0-9]{1,3}")).prop_map(|(code, vendor_code)| Fault { code, vendor_code })
+    (word(FaultCode::ALL), of("[A-Z][0-9]{1,3}"))
+        .prop_map(|(code, vendor_code)| Fault { code, vendor_code: vendor_code.map(SmolStr::from) })
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let sequence = of(("[A-Za-z0-9._-]{1,64}", whole()).prop_map(|(boot, seq)| Sequence { boot, seq }));
+    let sequence = of(("[A-Za-z0-9._-]{1,64}", whole()).prop_map(|(boot, seq)| Sequence { boot: boot.into(), seq }));
     let told = (word(EventType::ALL), fault(), word(Mode::ALL));
     let rest = (of("[0-9A-Z楼-]{1,8}"), of(any::<bool>()), of(any::<bool>()));
     (-1_000_000_000_000_i64..5_000_000_000_000, sequence, told, rest).prop_map(|(ts, sequence, told, rest)| {
@@ -143,7 +145,7 @@ fn event() -> impl Strategy<Value = Event> {
             kind,
             fault: of_fault.then_some(fault),
             mode: (kind == EventType::ModeChanged).then_some(mode),
-            landing: rest.0,
+            landing: rest.0.map(SmolStr::from),
             moving: rest.1,
             occupied: rest.2,
             origin: Origin::Reported,
@@ -176,11 +178,11 @@ fn state() -> impl Strategy<Value = State> {
         State {
             ts: Timestamp(ts),
             last_seq: boot.as_ref().and(counts[0]),
-            boot,
+            boot: boot.map(SmolStr::from),
             mode: car.0,
             moving: levels[0],
             direction: car.1,
-            landing: car.3,
+            landing: car.3.map(SmolStr::from),
             door: car.2,
             in_unlocking_zone: levels[1],
             occupied: levels[2],

@@ -1,6 +1,7 @@
 //! The naive model of the rules: judges one unit's whole history at every moment at which anything could change,
 //! straight from the definitions, in quadratic time and without a line of the daemon's own code for rules.
 
+use smol_str::SmolStr;
 use std::collections::BTreeSet;
 
 use liftwatch::domain::event::{Event, EventType, Mode};
@@ -174,7 +175,7 @@ impl Known {
     }
 
     /// Time and kind of each incident: a fault with none of its kind in the hour before it.
-    fn incidents(&self) -> Vec<(Timestamp, (FaultCode, Option<String>))> {
+    fn incidents(&self) -> Vec<(Timestamp, (FaultCode, Option<SmolStr>))> {
         let kind = |event: &Event| {
             let fault = event.fault.clone().unwrap();
             (fault.code, fault.vendor_code.filter(|_| fault.code == FaultCode::Other))
@@ -214,10 +215,10 @@ impl Known {
     }
 
     /// Times of incidents that are the return of a repaired fault.
-    fn returned(&self, incidents: &[(Timestamp, (FaultCode, Option<String>))]) -> Vec<Timestamp> {
+    fn returned(&self, incidents: &[(Timestamp, (FaultCode, Option<SmolStr>))]) -> Vec<Timestamp> {
         let repairs: Vec<&Visit> =
             self.visits.iter().filter(|visit| visit.kind == VisitKind::Fm && !self.superseded(visit)).collect();
-        let is_return = |(at, kind): &&(Timestamp, (FaultCode, Option<String>))| {
+        let is_return = |(at, kind): &&(Timestamp, (FaultCode, Option<SmolStr>))| {
             repairs.iter().any(|visit| {
                 let end = visit.ended_at.unwrap();
                 end < *at

@@ -275,7 +275,7 @@ async fn tells_the_controller_how_far_its_events_are_stored() {
     let ack = ApplicationAck {
         publisher: PublisherId::new("p").unwrap(),
         unit: UnitId::new("u1").unwrap(),
-        boot: "b1".to_owned(),
+        boot: "b1".into(),
         first: 7,
         seq: 42,
     };

@@ -164,8 +164,7 @@ async fn a_visit_that_supersedes_itself_still_counts() {
 async fn a_state_that_repeats_a_fault_without_the_vendors_code_makes_no_edge_and_ends_no_alert() {
     let mut world = World::new().await;
     let code = FaultCode::UnintendedCarMovement;
-    let told =
-        Event { fault: Some(Fault { code, vendor_code: Some("E77".to_owned()) }), ..raised(code, at(0, 1, 0, 0)) };
+    let told = Event { fault: Some(Fault { code, vendor_code: Some("E77".into()) }), ..raised(code, at(0, 1, 0, 0)) };
     world.tell(told).await;
     let active = |ts| State { active_faults: Some(vec![Fault { code, vendor_code: None }]), ..State::at(ts) };
     for minute in 1..4 {
@@ -180,7 +179,7 @@ async fn a_state_that_repeats_a_fault_without_the_vendors_code_makes_no_edge_and
 #[tokio::test]
 async fn two_flags_for_one_fault_are_one_edge_and_no_conflict() {
     let mut world = World::new().await;
-    let flag = |name: &str| Fault { code: CODE, vendor_code: Some(name.to_owned()) };
+    let flag = |name: &str| Fault { code: CODE, vendor_code: Some(name.into()) };
     let with =
         |names: &[&str], ts| State { active_faults: Some(names.iter().map(|n| flag(n)).collect()), ..State::at(ts) };
     world.tell_state(with(&["f2", "f1"], at(0, 1, 0, 0))).await;

@@ -31,7 +31,7 @@ fn moment() -> impl Strategy<Value = Timestamp> {
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
-    let other = select(vec!["E1", "E2"]).prop_map(|code| (FaultCode::Other, Some(code.to_owned())));
+    let other = select(vec!["E1", "E2"]).prop_map(|code| (FaultCode::Other, Some(code.into())));
     let known = select(vec![FaultCode::DoorClosing, FaultCode::SafetyChainOpen, FaultCode::UnintendedCarMovement])
         .prop_map(|code| (code, None));
     prop_oneof![1 => other, 4 => known].prop_map(|(code, vendor_code)| Fault { code, vendor_code })

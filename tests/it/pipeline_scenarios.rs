@@ -24,7 +24,7 @@ const CODE: FaultCode = FaultCode::DoorClosing;
 /// A history that touches every table that messages can touch, in the order of its times.
 fn history() -> Vec<Arrival> {
     let faults = Some(vec![Fault { code: FaultCode::Levelling, vendor_code: None }]);
-    let announced = State { boot: Some("b1".to_owned()), last_seq: Some(9), ..State::at(day(4)) };
+    let announced = State { boot: Some("b1".into()), last_seq: Some(9), ..State::at(day(4)) };
     vec![
         event_message(UNIT, raised(CODE, day(0))),
         event_message(UNIT, numbered("b1", 1, raised(CODE, day(1)))),
@@ -118,7 +118,7 @@ async fn the_same_number_with_other_content_is_a_conflict_kept_with_its_message(
 async fn an_event_without_a_number_that_says_more_than_before_is_a_conflict() {
     let mut world = World::new().await;
     world.tell(raised(CODE, day(0))).await;
-    let more = Event { landing: Some("5".to_owned()), ..raised(CODE, day(0)) };
+    let more = Event { landing: Some("5".into()), ..raised(CODE, day(0)) };
     let outcome = world.arrive(vec![event_message(UNIT, more)]).await;
     assert_eq!(outcome.refused.len(), 1);
     assert_eq!(world.count("select count(*) from event").await, 1);
@@ -162,7 +162,7 @@ async fn a_suspect_clock_is_flagged_and_its_event_counts_when_it_was_received() 
 
 fn ack(boot: &str, first: u64, seq: u64) -> ApplicationAck {
     let publisher = PublisherId::new(PUBLISHER).unwrap();
-    ApplicationAck { publisher, unit: unit_id(UNIT), boot: boot.to_owned(), first, seq }
+    ApplicationAck { publisher, unit: unit_id(UNIT), boot: boot.into(), first, seq }
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn the_application_ack_covers_nothing_before_the_first_event_that_came() {
     assert_eq!(world.arrive(vec![pressed(4), pressed(5)]).await.acks, [ack("b1", 3, 6)]);
 
     let mut world = World::new().await;
-    let announced = State { boot: Some("b1".to_owned()), last_seq: Some(5), ..State::at(START) };
+    let announced = State { boot: Some("b1".into()), last_seq: Some(5), ..State::at(START) };
     world.arrive(vec![state_message(UNIT, announced)]).await;
     assert_eq!(world.arrive(vec![pressed(6)]).await.acks, [ack("b1", 6, 6)]);
     assert_eq!(world.arrive(vec![pressed(5)]).await.acks, [ack("b1", 5, 6)]);
@@ -209,7 +209,7 @@ async fn a_duplicate_and_a_conflict_are_acked_too_or_their_sender_would_repeat_t
 #[tokio::test]
 async fn an_event_without_a_number_and_a_state_get_no_ack() {
     let mut world = World::new().await;
-    let announced = State { boot: Some("b1".to_owned()), last_seq: Some(3), ..State::at(START) };
+    let announced = State { boot: Some("b1".into()), last_seq: Some(3), ..State::at(START) };
     let messages = vec![event_message(UNIT, raised(CODE, START)), state_message(UNIT, announced)];
     assert_eq!(world.arrive(messages).await.acks, []);
 }

@@ -55,7 +55,7 @@ async fn live_state_and_levels_are_understood() {
     let mut world = World::new().await;
     world.pass_until(day(1)).await;
     let state = State {
-        landing: Some("B2".to_owned()),
+        landing: Some("B2".into()),
         door: Some(Door::Closed),
         active_faults: Some(fault(FaultCode::Levelling).into_iter().collect()),
         alarm: Some(true),

@@ -194,11 +194,16 @@ async fn the_lasting_events_of_index_query_and_rule_are_the_same() {
 async fn the_history_query_reads_by_its_two_indexes() {
     let (_folder, file) = closed().await;
     let history = source("src/store/history.rs");
-    let query = format!("explain query plan {}", between(&history, "let events = \"", "\";"));
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind("[]").fetch_all(&mut connect(&file).await).await.unwrap();
+    let stretches = source("src/store/stretch.rs");
+    let (head, tail) =
+        (between(&stretches, "concat!( \"", "\", $since"), between(&stretches, "$since, \"", "\", $query"));
+    let query = between(&history, "const EVENTS: &str = with_stretches!( \"$2\", \"", "\" );");
+    let query = format!("explain query plan {head}$2{tail}{query}");
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(query)).bind("[]").bind(0).fetch_all(&mut connect(&file).await).await.unwrap();
     let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
     let uses = |index: &str| plan.iter().any(|step| step.starts_with("SEARCH e USING") && step.contains(index));
-    assert!(uses("event_unit_at (unit=? AND at>?)"), "{plan:#?}");
+    assert!(uses("event_unit (<expr>=? AND unit=? AND at>?)"), "{plan:#?}");
     assert!(uses("event_lasting (unit=?)"), "{plan:#?}");
     assert!(!plan.iter().any(|step| step.starts_with("SCAN e")), "{plan:#?}");
 }

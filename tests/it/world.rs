@@ -355,7 +355,7 @@ pub fn mode(mode: Mode, ts: Timestamp) -> Event {
 }
 
 pub fn numbered(boot: &str, seq: u64, event: Event) -> Event {
-    Event { sequence: Some(Sequence { boot: boot.to_owned(), seq }), ..event }
+    Event { sequence: Some(Sequence { boot: boot.into(), seq }), ..event }
 }
 
 pub fn visit(record_id: &str, kind: VisitKind, from: Timestamp, to: Timestamp) -> Visit {

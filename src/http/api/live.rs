@@ -1,5 +1,7 @@
 //! The latest state and the levels of a unit as the API and the pages show them.
 
+use smol_str::SmolStr;
+
 use super::wire::time;
 use crate::store::live::StateRow;
 
@@ -11,9 +13,9 @@ pub struct FaultWire {
     pub vendor_code: Option<String>,
 }
 
-impl From<(String, Option<String>)> for FaultWire {
-    fn from((code, vendor_code): (String, Option<String>)) -> Self {
-        Self { code, vendor_code }
+impl From<(String, Option<SmolStr>)> for FaultWire {
+    fn from((code, vendor_code): (String, Option<SmolStr>)) -> Self {
+        Self { code, vendor_code: vendor_code.map(String::from) }
     }
 }
 
@@ -59,12 +61,12 @@ impl StateWire {
         let row: StateRow = readable("unit_live", body)?;
         Some(Self {
             ts: time(row.ts),
-            boot: row.boot,
+            boot: row.boot.map(String::from),
             last_seq: row.last_seq,
             mode: row.mode,
             moving: row.moving,
             direction: row.direction,
-            landing: row.landing,
+            landing: row.landing.map(String::from),
             door: row.door,
             in_unlocking_zone: row.in_unlocking_zone,
             occupied: row.occupied,
@@ -91,7 +93,7 @@ pub struct LevelsWire {
 #[derive(serde::Deserialize)]
 struct Levels {
     mode: Option<String>,
-    faults: Vec<(String, Option<String>)>,
+    faults: Vec<(String, Option<SmolStr>)>,
     alarm: bool,
     entrapment: bool,
     mains_off: bool,

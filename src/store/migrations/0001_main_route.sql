@@ -61,8 +61,9 @@ create table event (
     origin text not null,
     extra text
 ) without rowid;
-create unique index event_sequence on event (unit, boot, seq) where seq is not null;
-create index event_unit_at on event (unit, at);
+-- A unit's events, by stretches of 2^31 ms (25 days) first: what is new touches the pages of these weeks alone, however
+-- many years are stored. Who asks for a unit goes through the stretches (src/store/stretch.rs).
+create index event_unit on event (at >> 31, unit, at);
 -- Events that rules must know however old they are (src/store/history.rs has the same condition).
 create index event_lasting on event (unit, at) where
     type in ('mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')

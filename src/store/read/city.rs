@@ -1,9 +1,10 @@
 //! The city at one glance: how many units, how many of them heard, what fires, what came last.
 
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::alerts::{AlertFilter, AlertRow};
 use super::{ReadError, Reader};
+use crate::store::stretch::stretches;
 
 /// How many of the newest firing alerts the overview holds.
 const NEWEST: u32 = 12;
@@ -74,11 +75,11 @@ impl Reader {
             quarantined: counts.get(1),
             unregistered: counts.get(2),
             open_gaps: counts.get(3),
-            last_event_at: counts.get(4),
+            last_event_at: self.last_event_at(tx).await?,
         })
     }
 
-    /// Silent units, refused messages, unregistered units, open gaps, when the last event came.
+    /// Silent units, refused messages, unregistered units, open gaps.
     fn counts(&self) -> QueryBuilder<Sqlite> {
         let scope = &self.scope;
         let mut query = QueryBuilder::<Sqlite>::new(
@@ -91,17 +92,27 @@ impl Reader {
         scope.of_region(&mut query, "unregistered_unit.region");
         query.push("), (select count(*) from gap where closed_at is null");
         scope.of_unit(&mut query, "gap.unit");
-        query.push("), ");
-        if scope.is_narrow() {
-            // Backwards through all events until one is of the asker's would be long for somebody with few units.
-            query
-                .push("(select max((select received_at from event e where e.unit = u.id order by e.at desc limit 1)) ");
-            query.push("from unit u where true");
-            scope.of_row(&mut query, "u");
-            query.push(")");
-        } else {
-            query.push("(select received_at from event order by id desc limit 1)");
-        }
+        query.push(")");
         query
+    }
+
+    /// When the last event was received that the asker may see.
+    async fn last_event_at(&self, tx: &mut SqliteConnection) -> Result<Option<i64>, ReadError> {
+        if !self.scope.is_narrow() {
+            let last = sqlx::query_scalar("select received_at from event order by id desc limit 1");
+            return Ok(last.fetch_optional(tx).await?);
+        }
+        // Backwards through all events until one is of the asker's would be long for somebody with few units.
+        for stretch in stretches(tx, 0).await? {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("select max((select received_at from event e where e.at >> 31 = ");
+            query.push_bind(stretch).push(" and e.unit = u.id order by e.at desc limit 1)) from unit u where true");
+            self.scope.of_row(&mut query, "u");
+            let last: Option<i64> = query.build_query_scalar().fetch_one(&mut *tx).await?;
+            if last.is_some() {
+                return Ok(last);
+            }
+        }
+        Ok(None)
     }
 }

@@ -4,6 +4,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::scope::Scope;
 use super::{Page, ReadError, Reader};
+use crate::store::stretch::{stretches, with_stretches};
 
 /// Columns of an event; every query of events begins with this.
 const SELECT: &str = "select id, unit, publisher, type as kind, code, vendor_code, mode, landing, moving, occupied, at, ts, received_at, \
@@ -65,6 +66,27 @@ pub(super) async fn page(
     filter: &EventFilter,
     scope: &Scope,
 ) -> Result<Page<EventRow>, ReadError> {
+    let after = match &filter.after {
+        Some(id) => Some(place(tx, id, scope).await?.ok_or_else(|| ReadError::NoSuchPlace(id.clone()))?),
+        None => None,
+    };
+    // Each order is one that an index already has; another one would sort the whole table for every page.
+    let rows = match &filter.unit {
+        Some(unit) => of_unit(tx, filter, unit, after.as_ref(), scope).await?,
+        None => {
+            let mut query = chosen(filter, scope);
+            if let Some(after) = after {
+                query.push(" and id < ").push_bind(after.id);
+            }
+            query.push(" order by id desc limit ").push_bind(i64::from(filter.limit) + 1);
+            query.build_query_as().fetch_all(tx).await?
+        }
+    };
+    Ok(Page::cut(rows, filter.limit, |row: &EventRow| row.id.clone()))
+}
+
+/// All that `filter` says but the unit and the place in the list.
+fn chosen(filter: &EventFilter, scope: &Scope) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     if let Some(kind) = &filter.kind {
         query.push(" and type = ").push_bind(kind.clone());
@@ -76,26 +98,33 @@ pub(super) async fn page(
         query.push(" and at < ").push_bind(to);
     }
     scope.of_unit(&mut query, "event.unit");
-    let after = match &filter.after {
-        Some(id) => Some(place(tx, id, scope).await?.ok_or_else(|| ReadError::NoSuchPlace(id.clone()))?),
-        None => None,
-    };
-    // Each order is one that an index already has; another one would sort the whole table for every page.
-    if let Some(unit) = &filter.unit {
-        query.push(" and unit = ").push_bind(unit.clone());
-        if let Some(after) = after {
-            query.push(" and (at, id) < (").push_bind(after.at).push(", ").push_bind(after.id).push(")");
+    query
+}
+
+/// One row more than a page, from as few stretches as hold it.
+async fn of_unit(
+    tx: &mut SqliteConnection,
+    filter: &EventFilter,
+    unit: &str,
+    after: Option<&EventRow>,
+    scope: &Scope,
+) -> Result<Vec<EventRow>, ReadError> {
+    let wanted = filter.limit as usize + 1;
+    let until = after.map(|after| after.at).into_iter().chain(filter.to).min().unwrap_or(i64::MAX);
+    let mut rows: Vec<EventRow> = Vec::new();
+    for stretch in stretches(tx, filter.from.unwrap_or(0)).await? {
+        if stretch > until >> 31 || rows.len() == wanted {
+            continue;
         }
-        query.push(" order by at desc, id desc");
-    } else {
+        let mut query = chosen(filter, scope);
+        query.push(" and at >> 31 = ").push_bind(stretch).push(" and unit = ").push_bind(unit.to_owned());
         if let Some(after) = after {
-            query.push(" and id < ").push_bind(after.id);
+            query.push(" and (at, id) < (").push_bind(after.at).push(", ").push_bind(after.id.clone()).push(")");
         }
-        query.push(" order by id desc");
+        query.push(" order by at desc, id desc limit ").push_bind((wanted - rows.len()) as i64);
+        rows.extend(query.build_query_as::<EventRow>().fetch_all(&mut *tx).await?);
     }
-    query.push(" limit ").push_bind(i64::from(filter.limit) + 1);
-    let rows = query.build_query_as::<EventRow>().fetch_all(tx).await?;
-    Ok(Page::cut(rows, filter.limit, |row| row.id.clone()))
+    Ok(rows)
 }
 
 /// The event that a page ended with, where the asker may see it.
@@ -115,11 +144,10 @@ pub(super) async fn one(tx: &mut SqliteConnection, id: &str) -> Result<Option<Ev
 
 /// How often each type of event befell a unit since `from`, in the order of the types' names.
 pub(super) async fn counts(tx: &mut SqliteConnection, unit: &str, from: i64) -> Result<Vec<(String, i64)>, ReadError> {
-    let rows =
-        sqlx::query_as("select type, count(*) from event where unit = $1 and at >= $2 group by type order by type")
-            .bind(unit)
-            .bind(from)
-            .fetch_all(tx)
-            .await?;
-    Ok(rows)
+    let count = with_stretches!(
+        "$2",
+        "select e.type, count(*) from stretch s cross join event e indexed by event_unit \
+         on e.at >> 31 = s.n and e.unit = $1 and e.at >= $2 group by e.type order by e.type"
+    );
+    Ok(sqlx::query_as(count).bind(unit).bind(from).fetch_all(tx).await?)
 }

@@ -1,12 +1,15 @@
 //! What happened lately, for figures of 30 days: the facts that incidents are made of, who answered, and who is
 //! responsible. A look at many rows, so they come back gathered: few rows, each with a list.
 
+use smol_str::SmolStr;
+
 use super::{ReadError, Reader};
 use crate::domain::event::{EventType, Mode, Origin, StoredEvent};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::time::{DAY, Timestamp};
 use crate::domain::visit::{StoredVisit, VisitKind};
 use crate::store::error::StoreError;
+use crate::store::stretch::with_stretches;
 use crate::store::words::{json, optional_word, word};
 
 /// The units of one site under one contract.
@@ -63,15 +66,18 @@ pub struct ExceptionalRow {
 
 /// Ids of events begin with the sender's time, so those of 30 days are one stretch of the table; only units with a fault
 /// in it are looked at more closely. Visits that a later record supersedes are left out.
-const FAULTY: &str = "with faulty as (select distinct unit from event where id >= $1 and type in ('fault_raised', 'entrapment_reported')) \
+const FAULTY: &str = with_stretches!(
+    "$2",
+    ", faulty as (select distinct unit from event where id >= $1 and type in ('fault_raised', 'entrapment_reported')) \
      select u.id as unit, u.region, u.site, u.maintainer, \
      (select json_group_array(json_array(e.id, e.at, e.type, e.code, e.vendor_code, e.mode)) \
-     from event e indexed by event_unit_at where e.unit = u.id and e.at >= $2 \
+     from stretch s cross join event e indexed by event_unit where e.at >> 31 = s.n and e.unit = u.id and e.at >= $2 \
      and e.type in ('fault_raised', 'mode_changed', 'mains_off', 'mains_on', 'entrapment_reported', 'passenger_released')) as events, \
      (select json_group_array(json_array(v.started_at, v.ended_at)) from visit v where v.unit = u.id and v.started_at >= $3 \
      and not exists (select 1 from visit later where later.unit = v.unit and later.publisher = v.publisher \
      and later.supersedes = v.record_id and later.record_id <> v.record_id)) as visits \
-     from faulty f join unit u on u.id = f.unit";
+     from faulty f join unit u on u.id = f.unit"
+);
 
 #[derive(sqlx::FromRow)]
 struct FaultyRow {
@@ -171,10 +177,10 @@ fn event((id, at, kind, code, vendor_code, mode): EventFields) -> Result<StoredE
     let code: Option<FaultCode> = optional_word("event", code.as_deref())?;
     let mode: Option<Mode> = optional_word("event", mode.as_deref())?;
     Ok(StoredEvent {
-        id,
+        id: id.into(),
         at: Timestamp(at),
         kind,
-        fault: code.map(|code| Fault { code, vendor_code }),
+        fault: code.map(|code| Fault { code, vendor_code: vendor_code.map(SmolStr::from) }),
         mode,
         moving: None,
         occupied: None,

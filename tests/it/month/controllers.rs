@@ -126,7 +126,7 @@ impl Controller {
         let mut state = State {
             moving: Some(moving),
             door: Some(if moving || self.trapped { Door::Closed } else { Door::Open }),
-            landing: Some("5".to_owned()),
+            landing: Some("5".into()),
             in_unlocking_zone: Some(!moving && !self.trapped),
             runs: Some((ts.0 / MINUTE).unsigned_abs()),
             ..State::at(ts)

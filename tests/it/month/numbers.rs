@@ -1,5 +1,6 @@
 //! Which of a unit's numbers are missing, and for how long: by the definition, number by number.
 
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 use liftwatch::domain::event::Sequence;
@@ -12,9 +13,9 @@ const HOLD: i64 = 30 * DAY;
 /// The numbers of a unit, boot by boot.
 #[derive(Default)]
 pub struct Numbers {
-    boots: BTreeMap<String, Boot>,
+    boots: BTreeMap<SmolStr, Boot>,
     /// Boots of which this batch spoke.
-    moved: Vec<String>,
+    moved: Vec<SmolStr>,
 }
 
 #[derive(Default)]
@@ -34,7 +35,7 @@ impl Numbers {
         self.boot(sequence.boot.clone()).new.push(sequence.seq);
     }
 
-    pub fn announced(&mut self, boot: String, last: u64) {
+    pub fn announced(&mut self, boot: SmolStr, last: u64) {
         let known = self.boots.get(&boot).and_then(|boot| boot.announced.last());
         if known.is_none_or(|(_, known)| *known < last) {
             let boot = self.boot(boot);
@@ -42,7 +43,7 @@ impl Numbers {
         }
     }
 
-    fn boot(&mut self, name: String) -> &mut Boot {
+    fn boot(&mut self, name: SmolStr) -> &mut Boot {
         let joined = self.boots.is_empty();
         if !self.moved.contains(&name) {
             self.moved.push(name.clone());

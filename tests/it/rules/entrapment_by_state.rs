@@ -237,7 +237,7 @@ async fn survives_a_restart_after_it_fired_without_a_second_event() {
 #[tokio::test]
 async fn a_unit_that_flags_it_in_the_first_such_state_makes_one_event_and_no_conflict() {
     let mut world = World::new().await;
-    let flagged = |ts| State { entrapment: Some(true), landing: Some("5".to_owned()), ..looks_trapped(ts) };
+    let flagged = |ts| State { entrapment: Some(true), landing: Some("5".into()), ..looks_trapped(ts) };
     world.tell_state(flagged(second(0))).await;
     world.tell_state(flagged(second(60))).await;
     let outcome = world.tell_state(flagged(second(120))).await;

@@ -217,7 +217,7 @@ async fn a_reboot_whose_first_numbers_never_came_is_a_gap() {
 async fn an_announced_number_finds_a_lost_last_event() {
     let mut world = World::new().await;
     tell(&mut world, "b1", &[5, 6]).await;
-    let state = State { boot: Some("b1".to_owned()), last_seq: Some(7), ..State::at(SEEN) };
+    let state = State { boot: Some("b1".into()), last_seq: Some(7), ..State::at(SEEN) };
     world.tell_state(State { last_seq: Some(6), ..state.clone() }).await;
     assert_eq!(missing(&mut world).await, []);
     world.tell_state(state.clone()).await;
@@ -233,7 +233,7 @@ async fn an_announced_number_finds_a_lost_last_event() {
 #[tokio::test]
 async fn a_number_that_a_unit_announces_when_we_first_hear_of_it_is_no_gap() {
     let mut world = World::new().await;
-    world.tell_state(State { boot: Some("b1".to_owned()), last_seq: Some(41), ..State::at(SEEN) }).await;
+    world.tell_state(State { boot: Some("b1".into()), last_seq: Some(41), ..State::at(SEEN) }).await;
     assert_eq!(missing(&mut world).await, []);
     tell(&mut world, "b1", &[43]).await;
     assert_eq!(missing(&mut world).await, [(42, 42)]);
@@ -243,7 +243,7 @@ async fn a_number_that_a_unit_announces_when_we_first_hear_of_it_is_no_gap() {
 async fn an_announced_number_of_a_new_boot_finds_that_all_its_events_are_lost() {
     let mut world = World::new().await;
     tell(&mut world, "b1", &[5]).await;
-    world.tell_state(State { boot: Some("b2".to_owned()), last_seq: Some(2), ..State::at(SEEN) }).await;
+    world.tell_state(State { boot: Some("b2".into()), last_seq: Some(2), ..State::at(SEEN) }).await;
     assert_eq!(missing(&mut world).await, [(1, 2)]);
 }
 

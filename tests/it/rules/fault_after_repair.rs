@@ -204,7 +204,7 @@ async fn a_fault_raised_while_the_repair_runs_is_no_return() {
 #[tokio::test]
 async fn the_vendors_code_tells_other_faults_apart() {
     let other = |vendor: &str, ts| Event {
-        fault: Some(Fault { code: FaultCode::Other, vendor_code: Some(vendor.to_owned()) }),
+        fault: Some(Fault { code: FaultCode::Other, vendor_code: Some(vendor.into()) }),
         ..event(EventType::FaultRaised, ts)
     };
     for (returned, fires) in [("E2", 0), ("E1", 1)] {

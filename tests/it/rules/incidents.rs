@@ -24,7 +24,7 @@ async fn incidents(world: &mut World) -> usize {
 }
 
 fn coded(code: FaultCode, vendor: &str, ts: Timestamp) -> Event {
-    Event { fault: Some(Fault { code, vendor_code: Some(vendor.to_owned()) }), ..event(EventType::FaultRaised, ts) }
+    Event { fault: Some(Fault { code, vendor_code: Some(vendor.into()) }), ..event(EventType::FaultRaised, ts) }
 }
 
 async fn record(world: &mut World, visit: Visit) {
