@@ -93,6 +93,7 @@ pub const ROUTES: &[(&str, &str, Who)] = &[
     ("GET", "/api/v1/units/{id}", ALL),
     ("POST", "/api/v1/units/{id}/visits", MAINTAIN),
     ("GET", "/api/v1/visits", ALL),
+    ("GET", "/api/v1/visits.zip", ALL),
     ("GET", "/api/v1/visits/{id}", ALL),
     ("POST", "/api/v1/visits/{id}/confirmation", CONFIRM),
     ("GET", "/api/v1/maintenance/overdue", ALL),
