@@ -156,10 +156,10 @@ phrases! {
     overdue_firms: "按维保单位", "By maintainer";
     overdue_units: "超期电梯", "Overdue units";
     overdue_grave: "其中警告级", "Of these, warnings";
-    overdue_longest: "最早应于", "The oldest was due";
+    overdue_longest: "最早应维保", "The oldest was due";
     overdue_none: "没有超期未维保的电梯。", "No unit's maintenance is overdue.";
     last_visit: "上次维保", "Last visit";
-    due: "应于", "Due";
+    due: "应维保", "Due";
     worker: "作业人员（工号）", "Worker (id)";
     first_day: "从（日期）", "From (day)";
     last_day: "到（日期，含当日）", "To (day, included)";

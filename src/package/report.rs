@@ -85,9 +85,9 @@ pub enum Subject<'a> {
 #[template(
     source = "<tr>\n\
         <td data-label=\"{{ t.recorded }}\">{{ at }}</td>\n\
-        <td data-label=\"{{ t.unit }}\">{{ unit }} <span class=\"muted\">{{ number }}</span></td>\n\
+        <td data-label=\"{{ t.unit }}\">{{ unit }} <div class=\"muted\">{{ number }}</div></td>\n\
         <td data-label=\"{{ t.entry }}\">{{ kind }}</td>\n\
-        <td data-label=\"{{ t.details }}\">{% for line in details %}<div>{{ line }}</div>{% endfor %}<code>{{ reference }}</code></td>\n\
+        <td data-label=\"{{ t.details }}\">{% for line in details %}<div{% if loop.first %} class=\"first\"{% endif %}>{{ line }}</div>{% endfor %}<code>{{ reference }}</code></td>\n\
         <td data-label=\"{{ t.index }}\">{{ index }}</td>\n\
         </tr>\n",
     ext = "html"
@@ -164,7 +164,7 @@ impl<'a> Paper<'a> {
             t: self.t,
             at: local(read.at),
             unit: link.map_or("", |(unit, ..)| unit.as_str()),
-            number: link.map_or_else(String::new, |(_, number, _)| format!("#{number}")),
+            number: link.map_or_else(String::new, |(_, number, _)| format!("{} {number}", self.t.number)),
             kind: self.t.word("entry", read.kind.as_str()),
             details: details(read, self.t, &local),
             reference: &read.reference,

@@ -24,6 +24,8 @@ voices! {
     tag: "zh-CN", "en";
     comma: "、", ", ";
     stop: "，", "; ";
+    colon: "：", ": ";
+    number: "本梯第", "its no.";
     title_unit: "维保账本记录：电梯", "From the maintenance ledger: unit";
     title_visits: "维保账本记录：按条件选取的维保", "From the maintenance ledger: visits that were asked for";
     shows_unit: "以下是该电梯在此时段记入账本的全部记录。本梯证明包（ledger.zip）可证明每条都在账本中，且无一遗漏。", "Everything that was entered of this unit in this time. The unit's package (ledger.zip) proves that each entry is in the log and that none is missing.";
@@ -124,7 +126,8 @@ fn visit(body: &Value, t: &Voice, local: &dyn Fn(Timestamp) -> String) -> Vec<St
             found.push(format!("{name} {}", values.join(t.comma)));
         }
     };
-    list(t.problems, texts(body, "/record/problem_codes"));
+    let problems = texts(body, "/record/problem_codes");
+    list(t.problems, problems.iter().map(|code| t.word("problem_code", code)).collect());
     let items = body.pointer("/record/items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let failed = items.iter().filter(|item| item["result"] == "fail");
     list(t.failed, failed.map(|item| text(item, "/id")).collect());

@@ -86,22 +86,10 @@ impl Reader {
         let question = question(&filter);
         let ids = self.visits_with_corrections(&filter).await?;
         let stored = self.entries_of(&ids, to.size).await?;
-        let mut sorter = Sorter::new(&question).expect("the times of a filter are times");
-        for entry in &stored {
-            let unreadable = |error: leaf::NotALeaf| ReadError::Row {
-                table: "ledger",
-                id: entry.index.to_string(),
-                what: error.to_string(),
-            };
-            sorter.add(&leaf::read(&entry.leaf).map_err(unreadable)?);
-        }
-        let parts = sorter.parts();
-        if !parts.contains(&Part::Answer) {
-            return Err(BundleError::NoVisits);
-        }
-        // A visit that was corrected after the checkpoint stands under it, and what joined two records may not be there yet.
-        let kept = stored.into_iter().zip(parts).filter(|(_, part)| *part != Part::Stranger);
-        let mut kept = kept.map(|(entry, _)| entry);
+        // Thousands of entries are read back: too long for a thread that serves others.
+        let asked = question.clone();
+        let sorting = tokio::task::spawn_blocking(move || sorted(&asked, stored));
+        let mut kept = sorting.await.expect("sorting does not panic, and nobody ends it")?.into_iter();
         let mut entries = Vec::new();
         loop {
             let page: Vec<Stored> = kept.by_ref().take(PAGE as usize).collect();
@@ -185,6 +173,26 @@ impl Reader {
         let pairs = page.into_iter().zip(&paths);
         Ok(pairs.map(|(stored, path)| Entry { index: stored.index, leaf: text(stored), path: texts(path) }).collect())
     }
+}
+
+/// Those of the entries that answer the question or belong to one that does. Without any answer there is nothing.
+fn sorted(question: &selection::Question, stored: Vec<Stored>) -> Result<Vec<Stored>, BundleError> {
+    let mut sorter = Sorter::new(question).expect("the times of a filter are times");
+    for entry in &stored {
+        let unreadable = |error: leaf::NotALeaf| ReadError::Row {
+            table: "ledger",
+            id: entry.index.to_string(),
+            what: error.to_string(),
+        };
+        sorter.add(&leaf::read(&entry.leaf).map_err(unreadable)?);
+    }
+    let parts = sorter.parts();
+    if !parts.contains(&Part::Answer) {
+        return Err(BundleError::NoVisits);
+    }
+    // A visit that was corrected after the checkpoint stands under it, and what joined two records may not be there yet.
+    let kept = stored.into_iter().zip(parts).filter(|(_, part)| *part != Part::Stranger);
+    Ok(kept.map(|(entry, _)| entry).collect())
 }
 
 /// The conditions of a filter.

@@ -225,7 +225,7 @@ impl Reader {
         places.sort_unstable();
         places.dedup();
         let tiles = self.snapshot().await?.tiles(&places).await?;
-        questions.iter().map(|question| Ok(question.answer(&tiles)?)).collect()
+        Ok(Question::answer_all(questions, &tiles)?)
     }
 
     /// The root of the first `size` entries.
