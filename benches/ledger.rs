@@ -18,7 +18,8 @@ use liftwatch::domain::time::{HOUR, MINUTE, Timestamp};
 use liftwatch::domain::visit::{Visit, VisitKind, VisitRecord};
 use liftwatch::ledger::checkpoint::{SigningKey, generate};
 use liftwatch::ledger::tree::Question;
-use liftwatch::package;
+use liftwatch::package::report::Offset;
+use liftwatch::package::{self, Content, Texts};
 use liftwatch::store::Store;
 use liftwatch::store::read::Reader;
 use liftwatch::store::read::visits::VisitFilter;
@@ -134,9 +135,25 @@ async fn ask(file: &Path, visits: u64, key: &SigningKey) {
     let began = Instant::now();
     let stretch = reader.stretch(None, None).await.unwrap();
     let bundle = reader.bundle_of(&"B000017".parse().unwrap(), None, &stretch.to).await.unwrap();
-    let packed = package::pack(&bundle, &[]).unwrap();
-    let (entries, size) = (bundle.entries.len(), packed.len() / 1024);
+    let entries = bundle.entries.len();
+    let packed = package::pack(&Content::Unit(Box::new(bundle)), Offset::CHINA).unwrap();
+    let size = packed.len() / 1024;
     println!("  a unit's package: {entries} entries, {size} KiB      {:>9.1} ms", milliseconds(began.elapsed()));
+    // As many as a package may have, or all that there are.
+    let last = VisitFilter {
+        from: Some(START + visits.saturating_sub(20_000) as i64 * BETWEEN),
+        folded: true,
+        ..VisitFilter::default()
+    };
+    let began = Instant::now();
+    let selection = reader.selection_of(&last, &stretch.to).await.unwrap();
+    let (entries, gathered) = (selection.entries.len(), milliseconds(began.elapsed()));
+    let packed = package::pack(&Content::Visits(Box::new(selection)), Offset::CHINA).unwrap();
+    let (size, took) = (packed.len() / 1024, milliseconds(began.elapsed()) - gathered);
+    println!("  a package of visits: {entries} entries, {size} KiB, gathered {gathered:.0} ms, packed {took:.0} ms");
+    let began = Instant::now();
+    package::verify(&packed, &key.public(), Texts::Checked).unwrap();
+    println!("  that package, verified                       {:>9.1} ms", milliseconds(began.elapsed()));
     let some = VisitFilter { limit: 100, ..VisitFilter::default() };
     let middle = START + visits as i64 * BETWEEN / 2;
     let questions = [

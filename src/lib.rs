@@ -14,6 +14,8 @@ pub mod config;
 
 pub mod metrics;
 
+pub mod qr;
+
 pub mod registry_csv;
 
 pub mod checklists;

@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 
+use super::packages;
 use crate::app::settings::Settings;
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
+use crate::domain::visit::VisitKind;
 use crate::ledger::checkpoint::{self, PublicKey};
 use crate::ledger::proof::InclusionProof;
 use crate::ledger::tree::Question;
-use crate::package;
+use crate::package::report::Offset;
+use crate::package::{self, Content, Texts};
 use crate::store::read::Reader;
 use crate::store::read::ledger::SignedCheckpoint;
+use crate::store::read::visits::VisitFilter;
 use crate::store::verify;
 use crate::store::verify::report::{Outside, Report};
 
@@ -31,7 +35,7 @@ pub enum Ledger {
     Consistency(ConsistencyArgs),
     /// Checks the whole database file: tree, entries, rows, evidence
     Verify(VerifyArgs),
-    /// Writes one unit's entries and their proofs into a package for an auditor
+    /// Writes one unit's entries, or the visits of a firm or a worker, and their proofs into a package for an auditor
     Export(ExportArgs),
 }
 
@@ -87,16 +91,28 @@ pub struct ConsistencyArgs {
 /// Arguments of `ledger export`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The stretch goes from the newest checkpoint at or before --from to the first one at or after --to.\n\nExample:\n  liftwatch ledger export --unit u-17 --from 2026-01-01T00:00:00Z --out u-17.zip --config liftwatch.toml"
+    after_help = "A unit's package proves that none of its entries is missing. Its stretch goes from the newest checkpoint at or before --from to the first one at or after --to.\nA package of a firm's or a worker's visits proves that each is in the ledger, unchanged, and not that none was left out.\n\nExamples:\n  liftwatch ledger export --unit u-17 --from 2026-01-01T00:00:00Z --out u-17.zip --config liftwatch.toml\n  liftwatch ledger export --maintainer firm-1 --from 2026-01-01T00:00:00Z --to 2026-04-01T00:00:00Z --out firm-1.zip --config liftwatch.toml"
 )]
 pub struct ExportArgs {
-    /// The unit
-    #[arg(long)]
-    unit: UnitId,
-    /// What was recorded from then on; without it, since the ledger began (RFC 3339)
+    /// All entries of this unit
+    #[arg(long, conflicts_with_all = ["maintainer", "worker"], required_unless_present_any = ["maintainer", "worker"])]
+    unit: Option<UnitId>,
+    /// The visits of this firm, by what the registry said when each was recorded
+    #[arg(long, value_name = "NAME")]
+    maintainer: Option<String>,
+    /// The visits in which this worker took part
+    #[arg(long, value_name = "ID")]
+    worker: Option<String>,
+    /// Visits of this kind alone: FM, HM, TM, SM or OY
+    #[arg(long, conflicts_with = "unit")]
+    kind: Option<VisitKind>,
+    /// Visits that were corrected later, and nothing else
+    #[arg(long, conflicts_with = "unit")]
+    corrected: bool,
+    /// With --unit, what was recorded from then on; else visits begun at that time or later (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<Timestamp>,
-    /// What was recorded until then; without it, until the newest checkpoint
+    /// With --unit, what was recorded until then; else visits begun before it
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: Option<Timestamp>,
     /// The package
@@ -124,6 +140,9 @@ pub struct VerifyArgs {
     /// The log's public key: a file that holds it, or the key itself
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Leaves README.txt and the reports of a package out: for a package that another version made
+    #[arg(long, requires = "package")]
+    without_reports: bool,
     /// A checkpoint that was kept elsewhere; may be given more than once
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
@@ -140,6 +159,14 @@ impl Database {
             (None, Some(config)) => Ok(Settings::load(config)?.store),
             (None, None) => bail!("--db or --config says which database"),
         }
+    }
+
+    /// Where the times of papers are: in the zone of the configuration, or in China's.
+    fn offset(&self, at: Timestamp) -> anyhow::Result<Offset> {
+        Ok(match &self.config {
+            Some(config) => Offset::of(&Settings::load(config)?.zone, at),
+            None => Offset::CHINA,
+        })
     }
 
     async fn open(&self) -> anyhow::Result<Reader> {
@@ -209,21 +236,50 @@ async fn prove(args: &ProveArgs) -> anyhow::Result<()> {
 
 async fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let reader = args.database.open().await?;
+    match &args.unit {
+        Some(unit) => export_unit(args, &reader, unit).await,
+        None => export_visits(args, &reader).await,
+    }
+}
+
+async fn export_unit(args: &ExportArgs, reader: &Reader, unit: &UnitId) -> anyhow::Result<()> {
     let stretch = reader.stretch(args.from, args.to).await?;
-    let bundle = reader.bundle_of(&args.unit, stretch.from.as_ref(), &stretch.to).await?;
-    let packed = package::pack(&bundle, &[])?;
-    std::fs::write(&args.out, packed).with_context(|| format!("{}: cannot be written", args.out.display()))?;
+    let bundle = reader.bundle_of(unit, stretch.from.as_ref(), &stretch.to).await?;
+    let count = bundle.entries.len();
+    write_package(args, &Content::Unit(Box::new(bundle)), &stretch.to)?;
     let begin =
         stretch.from.map_or_else(|| "the beginning".to_owned(), |from| format!("{} ({} entries)", from.at, from.size));
     println!(
-        "{}: {} entries of unit {}, recorded from {begin} to {} ({} entries)",
+        "{}: {count} entries of unit {unit}, recorded from {begin} to {} ({} entries)",
         args.out.display(),
-        bundle.entries.len(),
-        args.unit,
         stretch.to.at,
         stretch.to.size
     );
     Ok(())
+}
+
+async fn export_visits(args: &ExportArgs, reader: &Reader) -> anyhow::Result<()> {
+    let filter = VisitFilter {
+        worker: args.worker.clone(),
+        maintainer: args.maintainer.clone(),
+        kind: args.kind.map(|kind| kind.as_str().to_owned()),
+        from: args.from.map(|at| at.0),
+        to: args.to.map(|at| at.0),
+        corrected: args.corrected,
+        folded: !args.corrected,
+        ..VisitFilter::default()
+    };
+    let to = newest(reader).await?;
+    let selection = reader.selection_of(&filter, &to).await?;
+    let (count, asked) = (selection.entries.len(), selection.question.clone());
+    write_package(args, &Content::Visits(Box::new(selection)), &to)?;
+    println!("{}: {count} entries, recorded until {} ({} entries): {asked}", args.out.display(), to.at, to.size);
+    Ok(())
+}
+
+fn write_package(args: &ExportArgs, content: &Content, to: &SignedCheckpoint) -> anyhow::Result<()> {
+    let packed = package::pack(content, args.database.offset(to.at)?)?;
+    std::fs::write(&args.out, packed).with_context(|| format!("{}: cannot be written", args.out.display()))
 }
 
 /// Checks a package or a database.
@@ -246,7 +302,8 @@ pub async fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     }
     if let Some(package) = &args.package {
         let key = key.ok_or_else(|| anyhow!("--key names the log's public key; take it from somebody you trust"))?;
-        return verify_package(package, &key, &outside);
+        let texts = if args.without_reports { Texts::LeftOut } else { Texts::Checked };
+        return packages::verify(package, &key, &outside, texts);
     }
     let path = args.db.clone().or(settings.map(|settings| settings.store));
     let path = path.ok_or_else(|| anyhow!("--db or --config says which database"))?;
@@ -260,28 +317,6 @@ fn public_key(text: &str) -> anyhow::Result<PublicKey> {
         Ok(file) => file.parse().with_context(|| text.to_owned()),
         Err(error) => text.parse().map_err(|bad| anyhow!("--key {text:?} is no file ({error}), and {bad}")),
     }
-}
-
-fn verify_package(file: &Path, key: &PublicKey, outside: &[Outside]) -> anyhow::Result<()> {
-    let name = file.display();
-    let bytes = std::fs::read(file).with_context(|| format!("{name}: cannot be read"))?;
-    let shown = package::verify(&bytes, key).with_context(|| format!("{name}"))?;
-    for Outside { name: checkpoint, head } in outside {
-        let told = [shown.from, Some(shown.to)].into_iter().flatten().find(|end| end.size == head.size);
-        match told {
-            Some(end) if end == *head => {}
-            Some(_) => bail!("{name}: {checkpoint} was signed over other entries: the log was changed"),
-            None => bail!("{name}: {checkpoint} has {} entries; export the stretch from there, to compare", head.size),
-        }
-    }
-    println!("{name}: good. {} entries of unit {}, none missing", shown.entries.len(), shown.unit);
-    println!(
-        "  signed by {}; from {} to {} entries of the log",
-        key.origin(),
-        shown.from.map_or(0, |from| from.size),
-        shown.to.size
-    );
-    Ok(())
 }
 
 fn tell(path: &Path, report: &Report, key: Option<&PublicKey>) -> anyhow::Result<()> {

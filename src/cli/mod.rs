@@ -20,6 +20,8 @@ pub mod doctor;
 
 pub mod ledger;
 
+pub mod packages;
+
 pub mod token;
 
 pub mod manual;

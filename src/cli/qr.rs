@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::app::settings::Settings;
 use crate::domain::id::UnitId;
-use crate::http::qr;
+use crate::qr;
 
 /// Arguments of `qr`.
 #[derive(Debug, Args)]

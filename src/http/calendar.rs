@@ -48,6 +48,14 @@ impl Calendar {
         Some(Timestamp(self.zone.to_timestamp(civil).ok()?.as_millisecond()))
     }
 
+    /// When the day `2026-11-24` begins in the zone, and when it is over; `None` if the text is no day.
+    #[must_use]
+    pub fn day(&self, text: &str) -> Option<(Timestamp, Timestamp)> {
+        let day: Date = text.parse().ok()?;
+        let begins = |day: Date| Some(Timestamp(self.zone.to_timestamp(day.at(0, 0, 0, 0)).ok()?.as_millisecond()));
+        Some((begins(day)?, begins(day.tomorrow().ok()?)?))
+    }
+
     /// `2026-11-24 14:05:03` in the zone.
     #[must_use]
     pub fn local(&self, at: Timestamp) -> String {
@@ -71,5 +79,8 @@ mod tests {
         assert_eq!(calendar.written(now.0), "2026-11-24T00:30");
         assert_eq!(calendar.instant("2026-11-24T00:30"), Some(now));
         assert_eq!(calendar.instant("tomorrow"), None);
+        let (begins, ends) = calendar.day("2026-11-24").unwrap();
+        assert_eq!((begins.to_string().as_str(), ends - begins), ("2026-11-23T16:00:00.000Z", 86_400_000));
+        assert_eq!(calendar.day("2026-02-30"), None);
     }
 }

@@ -12,10 +12,13 @@ use axum::response::{IntoResponse, Response};
 use super::connection::Requests;
 use super::problem::Problem;
 
-/// The longest that an answer may take; an import of 64 MiB gets more.
+/// The longest that an answer may take; an import of 64 MiB gets more, and so does a package.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For an import: its body alone may need half a minute on a slow line.
 const IMPORT_PATIENCE: Duration = Duration::from_secs(120);
+
+/// For a package of 20,000 entries, and for waiting until others are made.
+const PACKAGE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Nothing may be loaded, run or framed but our own stylesheet.
 const CONTENT_SECURITY_POLICY: &str =
@@ -41,10 +44,10 @@ pub struct Guard {
 pub async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let requests = request.extensions().get::<ConnectInfo<Requests>>();
     let _running = requests.map(|ConnectInfo(requests)| requests.begin());
-    let patience = if request.uri().path() == "/api/v1/units" && request.method() == Method::POST {
-        IMPORT_PATIENCE
-    } else {
-        PATIENCE
+    let patience = match request.uri().path() {
+        "/api/v1/units" if request.method() == Method::POST => IMPORT_PATIENCE,
+        path if path.ends_with(".zip") => PACKAGE_PATIENCE,
+        _ => PATIENCE,
     };
     let mut response = match refuse(guard, &request) {
         Some(problem) => problem.into_response(),

@@ -48,8 +48,6 @@ pub mod admin;
 
 pub mod calendar;
 
-pub mod qr;
-
 pub mod phrases;
 
 pub mod pages;

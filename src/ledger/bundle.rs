@@ -96,6 +96,16 @@ pub enum NotShown {
     Missing { number: u64, first: u64, last: u64 },
     #[error("entry {index} does not follow the unit's entry before it: {what}")]
     Broken { index: u64, what: &'static str },
+    #[error("the question cannot be understood: {name} {value:?}")]
+    Question { name: &'static str, value: String },
+    #[error("the entry that closes the checkpoint is of another kind")]
+    NotClosing,
+    #[error("entry {index} stands twice, or not in the order of the log")]
+    OutOfOrder { index: u64 },
+    #[error("entry {index} is neither a visit that was asked for nor belongs to one")]
+    Unasked { index: u64 },
+    #[error("no visit in it is one that was asked for")]
+    Nothing,
 }
 
 /// Checks everything that a bundle claims.
@@ -176,7 +186,11 @@ fn follow(
     Ok((read, head))
 }
 
-fn hashes(texts: &[String]) -> Result<Vec<Hash>, NotShown> {
+/// Hashes as they were written.
+///
+/// # Errors
+/// [`NotShown::NotAHash`].
+pub fn hashes(texts: &[String]) -> Result<Vec<Hash>, NotShown> {
     texts.iter().map(|text| text.parse().map_err(|_| NotShown::NotAHash(text.clone()))).collect()
 }
 

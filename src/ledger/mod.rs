@@ -20,4 +20,6 @@ pub mod heads;
 
 pub mod bundle;
 
+pub mod selection;
+
 pub mod sheet;

@@ -9,14 +9,26 @@ const BOM: &str = "\u{feff}";
 
 const COLUMNS: [&str; 8] = ["index", "unit", "number", "recorded_at", "entry", "reference", "what", "body"];
 
-/// The table of these entries; each with its index in the log.
-///
-/// # Errors
-/// Those of the CSV writer, which writes into memory.
-pub fn csv<'a>(entries: impl IntoIterator<Item = (u64, &'a Read)>) -> Result<Vec<u8>, csv::Error> {
-    let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(BOM.as_bytes().to_vec());
-    table.write_record(COLUMNS)?;
-    for (index, read) in entries {
+/// The table, which grows by one entry at a time, each with its index in the log.
+pub struct Table(csv::Writer<Vec<u8>>);
+
+impl Table {
+    /// The table with its head alone.
+    ///
+    /// # Errors
+    /// Those of the CSV writer, which writes into memory.
+    pub fn new() -> Result<Self, csv::Error> {
+        let bom = BOM.as_bytes().to_vec();
+        let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(bom);
+        table.write_record(COLUMNS)?;
+        Ok(Self(table))
+    }
+
+    /// One more row.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn add(&mut self, index: u64, read: &Read) -> Result<(), csv::Error> {
         let (unit, number) =
             read.link.as_ref().map_or_else(Default::default, |(unit, number, _)| (unit.as_str(), number.to_string()));
         let body = match &read.body {
@@ -33,9 +45,16 @@ pub fn csv<'a>(entries: impl IntoIterator<Item = (u64, &'a Read)>) -> Result<Vec
             &what(read),
             &body,
         ];
-        table.write_record(row.map(guarded))?;
+        self.0.write_record(row.map(guarded))
     }
-    table.into_inner().map_err(|error| error.into_error().into())
+
+    /// The table's bytes.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn finish(self) -> Result<Vec<u8>, csv::Error> {
+        self.0.into_inner().map_err(|error| error.into_error().into())
+    }
 }
 
 /// What an entry is about, in one word or two: the kind of a visit, the rule and change of an alert.
@@ -70,7 +89,9 @@ mod tests {
             body: Some(serde_json::json!({ "record": { "kind": "HM" }, "note": "a\"b" })),
             body_sha256: String::new(),
         };
-        let text = String::from_utf8(csv([(3, &read)]).unwrap()).unwrap();
+        let mut table = Table::new().unwrap();
+        table.add(3, &read).unwrap();
+        let text = String::from_utf8(table.finish().unwrap()).unwrap();
         let expected = "\u{feff}index,unit,number,recorded_at,entry,reference,what,body\r\n\
              3,,,1970-01-01T00:00:00.000Z,visit,'=cmd|' /C calc'!A0,HM,\
              \"{\"\"note\"\":\"\"a\\\"\"b\"\",\"\"record\"\":{\"\"kind\"\":\"\"HM\"\"}}\"\r\n";

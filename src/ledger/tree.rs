@@ -1,5 +1,6 @@
 //! The RFC 6962 tree, kept as C2SP tiles of height 8: only the right edge is needed to let it grow.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
 use tlog_tiles::tile::Tile;
@@ -186,15 +187,26 @@ impl Question {
     /// # Errors
     /// [`TreeError`] when the question is beyond the tree, or a tile is missing.
     pub fn answer(self, tiles: &HashMap<Place, Vec<Hash>>) -> Result<Vec<Hash>, TreeError> {
-        self.check()?;
-        let reader = Tiles { tiles, missing: std::cell::Cell::new(None) };
-        match self.ask(&reader) {
-            Ok(hashes) => Ok(hashes.into_iter().map(|hash| Hash(hash.0)).collect()),
-            Err(_) => {
-                let Place { level, number } = reader.missing.take().unwrap_or(Place { level: 0, number: 0 });
-                Err(TreeError::Tile { level, number })
+        Ok(Self::answer_all(&[self], tiles)?.remove(0))
+    }
+
+    /// The answers to several questions. Proofs of neighbours share most of their hashes, and each is made once.
+    ///
+    /// # Errors
+    /// As [`Question::answer`].
+    pub fn answer_all(questions: &[Self], tiles: &HashMap<Place, Vec<Hash>>) -> Result<Vec<Vec<Hash>>, TreeError> {
+        let reader = Tiles { tiles, made: RefCell::default(), missing: Cell::new(None) };
+        let answer = |question: &Self| {
+            question.check()?;
+            match question.ask(&reader) {
+                Ok(hashes) => Ok(hashes.into_iter().map(|hash| Hash(hash.0)).collect()),
+                Err(_) => {
+                    let Place { level, number } = reader.missing.take().unwrap_or(Place { level: 0, number: 0 });
+                    Err(TreeError::Tile { level, number })
+                }
             }
-        }
+        };
+        questions.iter().map(answer).collect()
     }
 
     fn check(self) -> Result<(), TreeError> {
@@ -225,7 +237,7 @@ fn place_of(index: u64) -> Place {
 
 /// Notes what is read, and has nothing.
 #[derive(Default)]
-struct Wanted(std::cell::RefCell<Vec<u64>>);
+struct Wanted(RefCell<Vec<u64>>);
 
 impl HashReader for Wanted {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
@@ -236,15 +248,21 @@ impl HashReader for Wanted {
 
 struct Tiles<'a> {
     tiles: &'a HashMap<Place, Vec<Hash>>,
-    missing: std::cell::Cell<Option<Place>>,
+    made: RefCell<HashMap<u64, tlog::Hash>>,
+    missing: Cell<Option<Place>>,
 }
 
 impl HashReader for Tiles<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
         let read = |&index: &u64| {
+            if let Some(hash) = self.made.borrow().get(&index) {
+                return Ok(*hash);
+            }
             let (tile, place) = (Tile::from_index(HEIGHT, index), place_of(index));
             let bytes = self.tiles.get(&place).map(|hashes| tile_bytes(hashes)).unwrap_or_default();
-            tile.hash_at_index(&bytes, index).inspect_err(|_| self.missing.set(Some(place)))
+            let hash = tile.hash_at_index(&bytes, index).inspect_err(|_| self.missing.set(Some(place)))?;
+            self.made.borrow_mut().insert(index, hash);
+            Ok(hash)
         };
         indexes.iter().map(read).collect()
     }

@@ -9,6 +9,7 @@ use crate::domain::unit::Unit;
 use crate::domain::visit::Visit;
 use crate::ledger::checkpoint::Head;
 use crate::store::deliveries::{Claimed, Reported, Room};
+use crate::store::entries::Export;
 use crate::store::error::StoreError;
 use crate::store::notify::Plan;
 use crate::store::tokens::{NewToken, Revocation};
@@ -45,8 +46,8 @@ pub enum Action {
     EndSilence { id: String, by: String },
     /// Says in the ledger how far each unit has come, if anything was entered since it was last said.
     CloseStretch,
-    /// Somebody takes a unit's entries out, from one tree to another.
-    RecordExport { unit: UnitId, from: u64, to: u64, by: String },
+    /// Somebody takes entries of the ledger out.
+    RecordExport { export: Export, by: String },
     /// Somebody may see something from now on.
     AddToken(NewToken),
     /// A token opens nothing any more.
@@ -137,7 +138,7 @@ impl Pipeline {
                 Ok((Done::Silenced(self.end_silence(id, by, now).await?), Outcome::default()))
             }
             Action::CloseStretch => self.close_stretch(now).await,
-            Action::RecordExport { unit, from, to, by } => self.record_export(unit, (*from, *to), by, now).await,
+            Action::RecordExport { export, by } => self.record_export(export, by, now).await,
             Action::RecordLook { unit, visit, by } => self.record_look(unit, visit, by, now).await,
             Action::AddToken(token) => Ok((Done::TokenAdded(self.add_token(token, now).await?), Outcome::default())),
             Action::RevokeToken { id } => {

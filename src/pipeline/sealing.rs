@@ -3,6 +3,7 @@
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::ledger::leaf::EntryKind;
+use crate::store::entries::Export;
 use crate::store::error::StoreError;
 
 use super::Pipeline;
@@ -29,13 +30,12 @@ impl Pipeline {
 
     pub(super) async fn record_export(
         &mut self,
-        unit: &UnitId,
-        stretch: (u64, u64),
+        export: &Export,
         by: &str,
         now: Timestamp,
     ) -> Result<(Done, Outcome), StoreError> {
         let mut change = self.store.begin().await?;
-        change.record_export(unit, stretch, by, now);
+        change.record_export(export, by, now);
         change.commit().await?;
         Ok((Done::Kept, Outcome::default()))
     }

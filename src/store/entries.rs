@@ -9,6 +9,7 @@ use crate::domain::notice::AnswerKind;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::ledger::leaf::{EntryKind, sha256_hex};
+use crate::ledger::selection::Question;
 
 /// What a row says in the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -261,17 +262,25 @@ pub fn unit(unit: &Unit, changed_at: Timestamp) -> Entry {
     }
 }
 
-/// Who took a unit's entries out, and which: those from one tree's size to another's. No row but the entry itself.
+/// What somebody takes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Export {
+    /// A unit's entries, from one tree's size to another's.
+    Unit { unit: UnitId, from: u64, to: u64 },
+    /// Visits that somebody asked for, as so many entries of the tree of this size.
+    Visits { question: Question, entries: u64, to: u64 },
+}
+
+/// Who took what out. No row but the entry itself.
 #[must_use]
-pub fn export(unit: &UnitId, (from, to): (u64, u64), by: &str, at: Timestamp) -> Entry {
-    Entry {
-        kind: EntryKind::Export,
-        at,
-        reference: String::new(),
-        unit: None,
-        body: json!({ "of": unit.as_str(), "from": from, "to": to, "by": by }),
-        personal: Vec::new(),
-    }
+pub fn export(export: &Export, by: &str, at: Timestamp) -> Entry {
+    let body = match export {
+        Export::Unit { unit, from, to } => json!({ "of": unit.as_str(), "from": from, "to": to, "by": by }),
+        Export::Visits { question, entries, to } => {
+            json!({ "visits": question, "entries": entries, "to": to, "by": by })
+        }
+    };
+    Entry { kind: EntryKind::Export, at, reference: String::new(), unit: None, body, personal: Vec::new() }
 }
 
 /// Who was shown the people whom a visit of a unit names. No row but the entry itself.

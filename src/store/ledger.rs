@@ -16,7 +16,7 @@ use crate::ledger::leaf::{EntryKind, Leaf, Link};
 use crate::ledger::tree::{Edge, Place, tile_bytes, tile_hashes};
 
 use super::Change;
-use super::entries::{self, Entry};
+use super::entries::{self, Entry, Export};
 use super::error::StoreError;
 use super::words::{to_json, word};
 
@@ -142,9 +142,9 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Enters that somebody takes a unit's entries out.
-    pub fn record_export(&mut self, unit: &UnitId, stretch: (u64, u64), by: &str, now: Timestamp) {
-        self.enter(entries::export(unit, stretch, by, now));
+    /// Enters that somebody takes entries out.
+    pub fn record_export(&mut self, export: &Export, by: &str, now: Timestamp) {
+        self.enter(entries::export(export, by, now));
     }
 
     /// Enters that somebody is shown the people whom a visit names.

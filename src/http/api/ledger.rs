@@ -1,4 +1,4 @@
-//! `/api/v1/ledger`: what was recorded, checkpoints, proofs, and packages that an auditor can check without us.
+//! `/api/v1/ledger`: what was recorded, checkpoints, and proofs of single entries.
 
 use std::sync::Arc;
 
@@ -9,9 +9,7 @@ use axum::{Json, Router};
 
 use super::wire::{PageWire, time};
 use crate::domain::id::UnitId;
-use crate::domain::time::Timestamp;
 use crate::http::admitted::Admitted;
-use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
@@ -19,8 +17,6 @@ use crate::ledger::bundle::texts;
 use crate::ledger::leaf;
 use crate::ledger::proof::InclusionProof;
 use crate::ledger::tree::Question;
-use crate::package;
-use crate::pipeline::action::Action;
 use crate::store::read::ledger::{BundleError, Filter, ProofError, SignedCheckpoint, Stored};
 
 /// Signed notes and proofs are text.
@@ -91,7 +87,10 @@ impl From<BundleError> for Problem {
             BundleError::Proof(error) => error.into(),
             BundleError::NothingSigned => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             BundleError::NotClosed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-            BundleError::Backwards { .. } => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
+            BundleError::NoVisits => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            BundleError::Backwards { .. } | BundleError::TooMany(_) => {
+                Self::new(StatusCode::BAD_REQUEST, error.to_string())
+            }
         }
     }
 }
@@ -105,7 +104,6 @@ pub fn routes() -> Router<Arc<Http>> {
         .route("/api/v1/ledger/entries/{index}", get(entry))
         .route("/api/v1/ledger/entries/{index}/proof", get(prove))
         .route("/api/v1/ledger/consistency", get(consistency))
-        .route("/api/v1/units/{unit}/ledger.zip", get(package))
 }
 
 /// The newest checkpoint, as a signed note.
@@ -264,58 +262,6 @@ pub(super) async fn consistency(
     }
     let path = texts(&http.reader.ask_tree(Question::Consistency { size: to, from }).await?);
     Ok(Json(ConsistencyWire { from, to, path }))
-}
-
-/// One unit's entries between two checkpoints, with the proof that each is in the ledger and that none is missing.
-#[utoipa::path(get, path = "/api/v1/units/{unit}/ledger.zip", tag = "ledger",
-    params(
-        ("unit" = String, Path, description = "the unit's id"),
-        ("from" = Option<String>, Query, format = DateTime, description = "recorded from then on; since the ledger began if not said"),
-        ("to" = Option<String>, Query, format = DateTime, description = "recorded until then; until the newest checkpoint if not said")),
-    responses(
-        (status = 200, description = "a package for `liftwatch verify`", body = Vec<u8>, content_type = "application/zip"),
-        (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "no such unit, or nothing is signed yet", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn package(Admitted(http): Admitted, id: Id, mut params: Params) -> Result<Response, Problem> {
-    let from = params.time("from")?.map(Timestamp);
-    let to = params.time("to")?.map(Timestamp);
-    params.finish()?;
-    let unit = recorded(&http, &id).await?;
-    let stretch = http.reader.stretch(from, to).await?;
-    let bundle = http.reader.bundle_of(&unit, stretch.from.as_ref(), &stretch.to).await?;
-    let packed = package::pack(&bundle, &[]).map_err(|error| {
-        tracing::error!(%error, unit = %unit, "a package could not be made");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the package could not be made; run liftwatch verify")
-    })?;
-    let begin = stretch.from.as_ref().map_or(0, |from| from.size);
-    handed_out(&http, &unit, (begin, stretch.to.size)).await?;
-    let name = format!("attachment; filename=\"ledger-{unit}.zip\"");
-    Ok(([(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, name)], packed)
-        .into_response())
-}
-
-/// The unit of a path, if the ledger has entries of it that the asker may see.
-///
-/// # Errors
-/// 404 if not.
-pub async fn recorded(http: &Http, id: &Id) -> Result<UnitId, Problem> {
-    let missing = || Problem::missing("unit", &id.0);
-    let unit: UnitId = id.0.parse().map_err(|_| missing())?;
-    // A unit that has left the registry keeps its entries.
-    let any = Filter { unit: Some(unit.clone()), ..Filter::default() };
-    if http.reader.entries(&any, 1).await?.items.is_empty() { Err(missing()) } else { Ok(unit) }
-}
-
-/// Records who takes a unit's entries out, before anything is handed over.
-///
-/// # Errors
-/// The writer gives no answer.
-pub async fn handed_out(http: &Http, unit: &UnitId, (from, to): (u64, u64)) -> Result<(), Problem> {
-    let by = http.caller.in_ledger();
-    door::ask(&http.actions, Action::RecordExport { unit: unit.clone(), from, to, by }).await?;
-    Ok(())
 }
 
 /// What a page shows of an entry.

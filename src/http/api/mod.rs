@@ -34,6 +34,8 @@ pub mod gaps;
 
 pub mod ledger;
 
+pub mod packages;
+
 pub mod openapi;
 
 use std::sync::Arc;
@@ -59,5 +61,6 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(quarantine::routes())
         .merge(gaps::routes())
         .merge(ledger::routes())
+        .merge(packages::routes())
         .merge(openapi::routes())
 }

@@ -66,6 +66,19 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/api/v1/maintenance/overdue", get(list))
 }
 
+/// The filter that a query asks for; pages and API read it alike.
+///
+/// # Errors
+/// A [`Problem`] that names the wrong parameter.
+pub fn filter(params: &mut Params) -> Result<OverdueFilter, Problem> {
+    Ok(OverdueFilter {
+        maintainer: params.text("maintainer")?,
+        region: params.text("region")?,
+        after: params.text("after")?,
+        limit: params.limit()?,
+    })
+}
+
 /// Units whose maintenance is overdue, in order of when that was recorded.
 #[utoipa::path(get, path = "/api/v1/maintenance/overdue", tag = "visits",
     params(
@@ -79,12 +92,7 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(Admitted(http): Admitted, mut params: Params) -> Result<Json<PageWire<OverdueWire>>, Problem> {
-    let filter = OverdueFilter {
-        maintainer: params.text("maintainer")?,
-        region: params.text("region")?,
-        after: params.text("after")?,
-        limit: params.limit()?,
-    };
+    let filter = filter(&mut params)?;
     params.finish()?;
     let now = http.clock.now();
     Ok(Json(PageWire::of(http.reader.overdue(&filter).await?, |row| OverdueWire::of(row, now))))

@@ -16,7 +16,7 @@ use crate::http::caller::Caller;
 use crate::http::door;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
-use crate::http::query::{Id, Params};
+use crate::http::query::{DEFAULT_LIMIT, Id, Params};
 use crate::pipeline::action::Action;
 use crate::store::read::visits::{PersonRow, VisitFile, VisitFilter, VisitRow};
 
@@ -210,7 +210,11 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new().route("/api/v1/visits", get(list)).route("/api/v1/visits/{id}", get(one))
 }
 
-fn filter(params: &mut Params) -> Result<VisitFilter, Problem> {
+/// Which visits a query asks for; pages, API and packages read it alike.
+///
+/// # Errors
+/// A [`Problem`] that names the wrong parameter.
+pub fn asked(params: &mut Params) -> Result<VisitFilter, Problem> {
     let kinds: Vec<&'static str> = VisitKind::ALL.iter().map(|kind| kind.as_str()).collect();
     let corrected = params.word("corrected", &["only"])?.is_some();
     let folded = params.word("folded", &["true", "false"])?;
@@ -226,9 +230,17 @@ fn filter(params: &mut Params) -> Result<VisitFilter, Problem> {
         to: params.time("to")?,
         corrected,
         folded: !corrected && folded != Some("false"),
-        after: params.text("after")?,
-        limit: params.limit()?,
+        after: None,
+        limit: DEFAULT_LIMIT,
     })
+}
+
+/// The same with the place and the length of a page.
+///
+/// # Errors
+/// As [`asked`].
+pub fn filter(params: &mut Params) -> Result<VisitFilter, Problem> {
+    Ok(VisitFilter { after: params.text("after")?, limit: params.limit()?, ..asked(params)? })
 }
 
 /// Visits, those that began last first. What a correction replaces is folded into it, unless that is not wanted.

@@ -24,6 +24,10 @@ pub mod units;
 
 pub mod visits;
 
+pub mod visit_list;
+
+pub mod overdue;
+
 pub mod visit_form;
 
 pub mod quarantine;
@@ -63,6 +67,8 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(sign_in::routes())
         .merge(units::routes())
         .merge(visits::routes())
+        .merge(visit_list::routes())
+        .merge(overdue::routes())
         .merge(visit_form::routes())
         .merge(quarantine::routes())
         .merge(ledger::routes())

@@ -131,6 +131,15 @@ impl Badge {
         Self { class, sign, word: language.word("silence", code) }
     }
 
+    /// The badge of whether a record stands or a later one replaces it.
+    #[must_use]
+    pub fn visit(replaced: bool, language: Language) -> Self {
+        let t = language.phrases();
+        let (class, sign, word) =
+            if replaced { ("quiet", "–", t.visit_replaced) } else { ("good", "✓", t.visit_stands) };
+        Self { class, sign, word: word.to_owned() }
+    }
+
     /// The badge of a link: `None` where no link is configured.
     #[must_use]
     pub fn link(connected: Option<bool>, language: Language) -> Self {

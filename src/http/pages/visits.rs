@@ -20,8 +20,8 @@ use crate::http::form::Filled;
 use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
-use crate::http::qr;
 use crate::http::query::{Id, Params};
+use crate::qr;
 use crate::store::read::visits::{VisitFile, VisitRow};
 
 struct ItemLine {
@@ -158,7 +158,7 @@ fn sheet(file: VisitFile, http: &Http, desk: &Desk, reading: &Reading) -> VisitP
     let codes = codes.iter().filter_map(Value::as_str).map(|code| language.word("problem_code", code)).collect();
     let workers: Vec<String> = list(&record, "workers").iter().filter_map(Value::as_str).map(str::to_owned).collect();
     VisitPage {
-        frame: reading.frame(language.word("visit", &file.visit.kind), "/units"),
+        frame: reading.frame(language.word("visit", &file.visit.kind), "/visits"),
         kind: language.word("visit", &file.visit.kind),
         starts: Moment::of(file.visit.started_at, desk),
         ends: file.visit.ended_at.map(|at| Moment::of(at, desk)),

@@ -74,6 +74,10 @@ pub enum BundleError {
     NotClosed(u64),
     #[error("the later checkpoint, of {to} entries, must not be before the earlier one, of {from}")]
     Backwards { from: u64, to: u64 },
+    #[error("a package has at most {0} entries, with 64 MiB of text; narrow the period, or ask for less at once")]
+    TooMany(usize),
+    #[error("no visit under the newest checkpoint is one that you ask for")]
+    NoVisits,
 }
 
 impl From<ReadError> for BundleError {
@@ -221,7 +225,7 @@ impl Reader {
         places.sort_unstable();
         places.dedup();
         let tiles = self.snapshot().await?.tiles(&places).await?;
-        questions.iter().map(|question| Ok(question.answer(&tiles)?)).collect()
+        Ok(Question::answer_all(questions, &tiles)?)
     }
 
     /// The root of the first `size` entries.

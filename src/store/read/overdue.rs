@@ -30,7 +30,41 @@ pub struct OverdueFilter {
     pub limit: u32,
 }
 
+/// A firm's overdue units as one figure.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct OverdueFirm {
+    pub maintainer: String,
+    pub units: i64,
+    /// Those of them that are more than an information.
+    pub grave: i64,
+    /// When the one that waits longest was due, in milliseconds.
+    pub due_at: i64,
+}
+
+/// Firms that the page of overdue units lists at most: those with the most of them.
+const FIRMS: u32 = 500;
+
 impl Reader {
+    /// How many units are overdue with each firm, most first.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why the database gave no answer.
+    pub async fn overdue_firms(&self, region: Option<&str>) -> Result<Vec<OverdueFirm>, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "select u.maintainer, count(*) as units, sum(a.severity <> 'info') as grave, \
+             min(v.started_at + max(u.maintenance_interval_days, 1) * 86400000) as due_at \
+             from alert a indexed by alert_firing cross join unit u on u.id = a.unit \
+             cross join visit v on v.id = a.evidence ->> '$[#-1]' \
+             where a.rule = 'maintenance_overdue' and a.state = 'firing'",
+        );
+        if let Some(region) = region {
+            query.push(" and u.region = ").push_bind(region);
+        }
+        self.scope.of_row(&mut query, "u");
+        query.push(" group by u.maintainer order by units desc, u.maintainer limit ").push_bind(FIRMS);
+        Ok(query.build_query_as().fetch_all(&mut *self.snapshot().await?.tx).await?)
+    }
+
     /// A page of units whose maintenance is overdue.
     ///
     /// # Errors

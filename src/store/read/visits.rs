@@ -260,7 +260,7 @@ pub(super) async fn newest(
 }
 
 /// The same filter, led by the firm where the asker is one: the index of its visits is shorter than all visits.
-fn narrowed(filter: &VisitFilter, scope: &Scope) -> VisitFilter {
+pub(super) fn narrowed(filter: &VisitFilter, scope: &Scope) -> VisitFilter {
     let mut filter = filter.clone();
     if let (None, Scope::Maintainers(names)) = (&filter.maintainer, scope)
         && let [name] = names.as_slice()

@@ -67,7 +67,10 @@ impl Browser {
             "--lang=en",
             folder,
         ]);
-        let wish = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let downloads =
+            json!({"download.default_directory": browser.downloads(), "download.prompt_for_download": false});
+        let options = json!({"args": arguments, "prefs": downloads});
+        let wish = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});
         let made = browser.ask("POST", "", &wish);
         browser.session = format!("{}/{}", browser.session, made["sessionId"].as_str().unwrap());
         browser
@@ -132,6 +135,21 @@ impl Browser {
             base64::Engine::decode(&base64::engine::general_purpose::STANDARD, taken.as_str().unwrap()).unwrap();
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), bytes).unwrap();
         self.ask("POST", "/window/rect", &json!({ "width": shown["width"], "height": shown["height"] }));
+    }
+
+    /// Where what is downloaded lands.
+    pub fn downloads(&self) -> std::path::PathBuf {
+        self._profile.path().join("downloads")
+    }
+
+    /// Clicks on what leads to a file, and waits until it is here; gives what is in it, and takes it away.
+    pub fn download(&self, selector: &str, name: &str) -> Vec<u8> {
+        self.tap(selector);
+        let file = self.downloads().join(name);
+        until("the file is downloaded", || file.exists());
+        let content = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        content
     }
 
     fn is_there(&self, element: &str) -> bool {

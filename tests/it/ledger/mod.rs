@@ -1,8 +1,10 @@
 //! The maintenance ledger: what enters it, what is signed, and whether every change of it is found.
 
+mod browser;
 mod chronicle;
 mod daemon;
 mod edits;
 mod independent;
 mod package;
+mod selection;
 mod signing;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::mosquitto::Mosquitto;
-use crate::process::{Folder, text, until};
+use crate::process::{Folder, run, text, until};
 
 /// Seconds; it goes on until they are spent.
 const BUDGET: &str = "40";
@@ -14,9 +14,10 @@ const BUDGET: &str = "40";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance,unsupported_method,allow_header_conformance";
 
-/// A city with something to find at each address: an alert, events, a gap, a refused message, a visit, a silence.
+/// A city with something to find at each address: an alert, events, a gap, a refused message, a visit, a checkpoint.
 fn furnished(broker: &Mosquitto) -> (Folder, crate::process::Daemon) {
-    let folder = Folder::new(&broker.url(), "");
+    let folder = Folder::new(&broker.url(), "[ledger]\nkey_file = \"ledger.key\"\nevery_seconds = 1\n");
+    run(&["ledger", "key", "lifts.example/fuzzed", "--out", text(&folder.path("ledger.key"))]).exits(0);
     folder.import("u-1,350582,traction,maker-a,site,owner-a,firm-a\n").exits(0);
     let daemon = folder.serve_connected();
     for (class, payload) in [
@@ -33,6 +34,7 @@ fn furnished(broker: &Mosquitto) -> (Folder, crate::process::Daemon) {
             .iter()
             .all(|list| !daemon.items(&format!("/api/v1/{list}")).is_empty())
     });
+    until("there is a package of the visit", || daemon.bytes("/api/v1/visits.zip").0 == 200);
     (folder, daemon)
 }
 
@@ -61,7 +63,7 @@ fn schemathesis_finds_no_answer_that_the_document_does_not_have() {
     config += &named("/api/v1/ledger/entries/{index}", "index", "0");
     folder.write("schemathesis.toml", &config);
     // Whether it is ready may truly be no.
-    let run = Command::new("python3")
+    let asked = Command::new("python3")
         .args(["-m", "schemathesis.cli", "run", &format!("http://{}/api/v1/openapi.json", daemon.authority())])
         .args(["--max-time", BUDGET, "--phases", "examples,coverage,fuzzing", "--seed", "1", "-w", "2"])
         .args(["--checks", CHECKS, "--continue-on-failure", "--exclude-path", "/-/ready", "--no-color"])
@@ -70,8 +72,8 @@ fn schemathesis_finds_no_answer_that_the_document_does_not_have() {
         .stdin(Stdio::null())
         .output()
         .expect("python3 is in Debian's package python3, which tests/run installs");
-    let told = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success(), "{told}\n{}", String::from_utf8_lossy(&run.stderr));
+    let told = String::from_utf8_lossy(&asked.stdout);
+    assert!(asked.status.success(), "{told}\n{}", String::from_utf8_lossy(&asked.stderr));
     assert!(told.contains("generated"), "{told}");
     assert_eq!(daemon.get("/-/healthy").0, 200, "it lives on");
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());

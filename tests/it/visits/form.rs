@@ -149,7 +149,7 @@ async fn a_units_code_leads_to_its_page_and_the_page_of_a_visit_that_is_not_of_t
     let open = open(world, None).await;
     let (status, svg) = get(&open, "/units/lift-1/qr.svg").await;
     assert!(status == 200 && svg.contains("<svg") && svg.len() > 1_000, "{svg}");
-    assert_eq!(svg.trim(), liftwatch::http::qr::svg(&format!("{}/units/lift-1", open.address)).unwrap().trim());
+    assert_eq!(svg.trim(), liftwatch::qr::svg(&format!("{}/units/lift-1", open.address)).unwrap().trim());
     assert_eq!(get(&open, "/units/lift-9/qr.svg").await.0, 404);
     assert_eq!(get(&open, &format!("/units/lift-1/visit/new?corrects={visit}")).await.0, 200);
     assert_eq!(get(&open, &format!("/units/lift-2/visit/new?corrects={visit}")).await.0, 404);
