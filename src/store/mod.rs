@@ -232,7 +232,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .row_buffer_size(8_192)
         .foreign_keys(false)
         .pragma("temp_store", "memory")
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-8192")
         // 16 MiB: pages that change in every batch are folded in once for many batches.
         .pragma("wal_autocheckpoint", "4096")
         .pragma("journal_size_limit", "67108864");

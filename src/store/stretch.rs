@@ -17,7 +17,7 @@ macro_rules! with_stretches {
     };
 }
 
-pub(in crate::store) use with_stretches;
+pub(crate) use with_stretches;
 
 /// Every stretch in which something happened at or after `since`, the latest first.
 ///

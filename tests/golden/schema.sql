@@ -435,9 +435,7 @@ CREATE INDEX event_lasting on event (unit, at) where
 
 CREATE INDEX event_mains on event (at, unit, type) where type in ('mains_off', 'mains_on');
 
-CREATE UNIQUE INDEX event_sequence on event (unit, boot, seq) where seq is not null;
-
-CREATE INDEX event_unit_at on event (unit, at);
+CREATE INDEX event_unit on event (at >> 31, unit, at);
 
 CREATE INDEX gap_open on gap (unit, boot, from_seq) where closed_at is null;
 

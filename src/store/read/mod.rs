@@ -130,6 +130,8 @@ impl Reader {
             .read_only(true)
             .busy_timeout(LONGEST_READ)
             .row_buffer_size(ROWS_AHEAD)
+            // 1 MiB for each connection: what is read again comes from the system's cache.
+            .pragma("cache_size", "-1024")
             .pragma("query_only", "true");
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
