@@ -76,7 +76,8 @@ CREATE TABLE delivery (
     finished_at integer,
     dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
-    received_at integer
+    received_at integer,
+    digest text                          -- the delivery whose link stood for it, where several were sent as one
 ) without rowid;
 
 CREATE TABLE disabled_sink (
@@ -422,6 +423,8 @@ CREATE INDEX area_event_open on area_event (region, site, kind) where ends_at is
 CREATE INDEX attempt_delivery on attempt (delivery, id);
 
 CREATE INDEX delivery_dead on delivery (id) where state = 'dead';
+
+CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
 
 CREATE INDEX delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 

@@ -66,8 +66,10 @@ create table delivery (
     finished_at integer,
     dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
-    received_at integer
+    received_at integer,
+    digest text                          -- the delivery whose link stood for it, where several were sent as one
 ) without rowid;
+create index delivery_digest on delivery (digest) where digest is not null;
 create index delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 create index delivery_notification on delivery (notification);
 create index delivery_dead on delivery (id) where state = 'dead';
