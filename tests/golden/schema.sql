@@ -302,7 +302,7 @@ CREATE TABLE trouble_told (
     kind text not null,                  -- src/domain/notice.rs
     subject text not null,               -- the publisher or the region
     told_at integer not null,
-    upto integer not null,               -- how far: a place in quarantine, or the time of what happened last
+    upto integer not null,               -- how far: a place in quarantine, or the time of what came last
     primary key (kind, subject)
 ) without rowid;
 
@@ -461,6 +461,8 @@ CREATE UNIQUE INDEX ledger_entry_unit on ledger_entry (unit, number) where unit 
 CREATE INDEX notification_alert_alert on notification_alert (alert);
 
 CREATE INDEX quarantine_foreign on quarantine (publisher, id, unit) where reason = 'foreign_unit';
+
+CREATE INDEX quarantine_foreign_region on quarantine (publisher, id, unit) where reason = 'foreign_region';
 
 CREATE INDEX quarantine_publisher on quarantine (publisher, id);
 

@@ -147,10 +147,11 @@ create table trouble_told (
     kind text not null,                  -- src/domain/notice.rs
     subject text not null,               -- the publisher or the region
     told_at integer not null,
-    upto integer not null,               -- how far: a place in quarantine, or the time of what happened last
+    upto integer not null,               -- how far: a place in quarantine, or the time of what came last
     primary key (kind, subject)
 ) without rowid;
 create index quarantine_foreign on quarantine (publisher, id, unit) where reason = 'foreign_unit';
+create index quarantine_foreign_region on quarantine (publisher, id, unit) where reason = 'foreign_region';
 
 -- What holds of many units at once: a site without mains, a region that is silent. Derived from facts alone.
 create table area_event (
