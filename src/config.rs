@@ -178,7 +178,7 @@ impl Document {
 
     /// Relative paths in the file start at the file's own folder. What is below `secrets/` there may be for root alone:
     /// a service manager that reads it for us (systemd's `LoadCredential=secrets:FOLDER`) puts it where it says. Where it
-    /// does not, or so that we cannot read it (systemd 252 inside some containers), the file itself is read.
+    /// does not, or where we cannot read it (a container whose mounts are not shared), the file itself is read.
     #[must_use]
     pub fn resolve(&self, path: &Path) -> PathBuf {
         let handed = std::env::var_os("CREDENTIALS_DIRECTORY");

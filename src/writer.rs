@@ -286,6 +286,8 @@ impl Writer {
         report::log(&outcome);
         for (publisher, unit) in outcome.unregistered {
             if memory.is_news("unregistered", &publisher, now) {
+                // The operator is told of it.
+                self.changed.notify_one();
                 tracing::warn!(%publisher, unit.id = %unit, "tells of units that the registry does not have; their events are kept until they are imported");
             }
         }
@@ -293,7 +295,7 @@ impl Writer {
             if memory.is_news("foreign", &publisher, now) {
                 // The operator is told of it.
                 self.changed.notify_one();
-                tracing::warn!(%publisher, unit.id = %unit, "speaks for units that the registry gives to others; refused and kept in quarantine: mend the registry, or the broker's access rules");
+                tracing::warn!(%publisher, unit.id = %unit, "speaks for units that the registry gives to others or has in another region; refused and kept in quarantine: mend the registry, or the broker's access rules");
             }
         }
         for code in outcome.unknown_codes {

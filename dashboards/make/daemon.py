@@ -1,9 +1,11 @@
 """The daemon: does everything that lifts tell reach the disk, and everybody who must be told hear of it?"""
 
-from panels import Board, GREEN, ORANGE, RED, link, says, steps
+from panels import Board, GREEN, GREY, ORANGE, RED, link, says, steps
 from words import EVENTS, names
 
 REGION = 'region=~"$region"'
+# Stands for "no certificate at all"; further away than any certificate lasts.
+NEVER = 10**10
 
 
 def board():
@@ -33,22 +35,30 @@ def first(made):
         ("消息服务器连接", "Broker links"),
         ("所选区域中连接着的会话；全部连通才为正常。", "Sessions of the chosen regions; all must stand."),
         [(f"min(liftwatch_mqtt_connected{{{REGION}}})", "")], thresholds=steps((None, RED), (1, GREEN)),
-        mappings=[says(1, "全部连通 · all up", GREEN), says(0, "有断开 · one is down", RED)], width=6)
+        mappings=[says(1, "全部连通 · all up", GREEN), says(0, "有断开 · one is down", RED)], width=5)
     made.stat(
-        ("提交时间（99%）", "Commit time, 99 of 100"),
-        ("99% 的事务在此时间内落盘。", "99 of 100 transactions are on disk within this time."),
-        [(p99("commit_seconds"), "")], unit="s", decimals=1, thresholds=steps((None, GREEN), (0.5, ORANGE), (2, RED)),
-        width=6, graph=True)
+        ("提交时间", "Commit time"),
+        ("事务从开始到落盘：一半与 99%。", "From the begin of a transaction to the disk: half of them, and 99 of 100."),
+        [("histogram_quantile(0.5, sum by (le) (rate(liftwatch_commit_seconds_bucket[$__rate_interval])))", "50 %"),
+         (p99("commit_seconds"), "99 %")], unit="s", decimals=1,
+        thresholds=steps((None, GREEN), (0.5, ORANGE), (2, RED)), width=5, graph=True)
     made.stat(
         ("最久未发出的通知", "Oldest message to be sent"),
         ("发件箱中最早一条已等待多久。", "How long the oldest entry of the outbox has waited."),
         [("(time() - liftwatch_outbox_oldest_timestamp_seconds) or vector(0)", "")], unit="s", decimals=0,
-        thresholds=steps((None, GREEN), (60, ORANGE), (300, RED)), width=6)
+        thresholds=steps((None, GREEN), (60, ORANGE), (300, RED)), width=5)
     made.stat(
         ("死信", "Dead letters"),
         ("已放弃、等人处理的通知。", "Messages that were given up and wait for a person."),
         [("liftwatch_dead_letters", "")], thresholds=steps((None, GREEN), (1, RED)),
-        mappings=[says(0, "0 · 无 none", GREEN)], width=6)
+        mappings=[says(0, "0 · 无 none", GREEN)], width=4)
+    made.stat(
+        ("证书剩余时间", "Certificates"),
+        ("连接消息服务器所用的证书中，最早到期的一张还剩多久。",
+         "What is left of the certificate that ends first, of those that the daemon uses with brokers."),
+        [(f"min(liftwatch_certificate_expiry_timestamp_seconds) - time() or vector({NEVER})", "")], unit="dtdurations",
+        thresholds=steps((None, RED), (7 * 86_400, ORANGE), (30 * 86_400, GREEN)),
+        mappings=[says(NEVER, "未用证书 · none in use", GREY)], width=5)
 
 
 def coming_in(made):
@@ -88,11 +98,6 @@ def stored(made):
         [("60 * rate(liftwatch_duplicates_total[$__rate_interval])", "重复 · duplicates"),
          ("60 * rate(liftwatch_conflicts_total[$__rate_interval])", "冲突 · conflicts"),
          ("60 * rate(liftwatch_sequence_gaps_total[$__rate_interval])", "缺号 · gaps")], unit="cpm", width=8)
-    made.lines(
-        ("提交时间", "Commit time"),
-        ("事务从开始到落盘：一半与 99%。", "From the begin of a transaction to the disk: half of them, and 99 of 100."),
-        [("histogram_quantile(0.5, sum by (le) (rate(liftwatch_commit_seconds_bucket[$__rate_interval])))", "50 %"),
-         (p99("commit_seconds"), "99 %")], unit="s", width=8)
     made.lines(
         ("每次提交的消息", "Messages per transaction"),
         ("平均每个事务的消息数；上限 2,000，接近上限说明在追赶积压。",

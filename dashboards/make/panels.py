@@ -141,8 +141,7 @@ class Board:
             {"id": "organize", "options": {"excludeByName": {name: True for name in sorted(labels)},
                                            "indexByName": order, "renameByName": names}}]
         options = {"showHeader": True, "cellHeight": "sm", "enablePagination": False,
-                   "sortBy": [{"displayName": sort, "desc": descending}],
-                   "footer": {"show": False, "reducer": ["sum"], "fields": "", "countRows": False}}
+                   "frameIndex": 0, "sortBy": [{"displayName": sort, "desc": descending}]}
         custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False}
         self.panel("table", title, description, width, height, targets(*queries, table=True), "none", options,
                    custom=custom, overrides=[column.override() for column in columns],
@@ -152,29 +151,27 @@ class Board:
 
     def timeline(self, title, description, queries, mappings, width=24, height=6, overrides=()):
         """States over time, one band each; the state stands in the band as text."""
-        custom = {"lineWidth": 0, "fillOpacity": 80, "spanNulls": False}
+        custom = {"lineWidth": 0, "fillOpacity": 80}
         options = {"showValue": "auto", "rowHeight": 0.8, "mergeValues": True, "alignValue": "left",
-                   "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom"},
+                   "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
                    "tooltip": {"mode": "single", "sort": "none"}}
         self.panel("state-timeline", title, description, width, height, targets(*queries), "none", options,
                    steps((None, GREY)), mappings=mappings, custom=custom, overrides=overrides)
 
     def datasource(self):
         self.variables.append({"type": "datasource", "name": "datasource", "label": "数据源 · Data source",
-                               "query": "prometheus", "current": {}, "hide": 0, "includeAll": False, "multi": False,
+                               "query": "prometheus", "hide": 0, "includeAll": False, "multi": False,
                                "options": [], "refresh": 1, "regex": "", "skipUrlSync": False})
 
     def variable(self, name, label, query, many=True, hide=0):
         """A variable that asks Prometheus for its values; `many` lets people choose several, or all."""
         made = {"type": "query", "name": name, "label": label, "datasource": DATASOURCE,
-                "query": {"query": query, "refId": "StandardVariableQuery"}, "definition": query, "hide": hide,
+                "query": {"query": query, "refId": "StandardVariableQuery"}, "hide": hide,
                 "includeAll": many, "multi": many, "options": [], "refresh": 2, "regex": "", "skipUrlSync": False,
                 "sort": 1}
         if many:
             made["allValue"] = ".*"
             made["current"] = {"selected": True, "text": ["All"], "value": ["$__all"]}
-        else:
-            made["current"] = {}
         self.variables.append(made)
 
     def choice(self, name, label, values, chosen):

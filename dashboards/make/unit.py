@@ -35,8 +35,9 @@ def annotations(made):
     """Alerts at the moment at which they began: the series' value is that moment."""
     made.annotations.append({
         "name": "告警 · Alerts", "datasource": DATASOURCE, "enable": True, "hide": False, "iconColor": "red",
-        "expr": f"{SINCE} * 1000", "useValueForTime": True, "step": "60s", "titleFormat": "{{rule}}",
-        "textFormat": "{{severity}} {{alert}}", "tagKeys": "rule,severity"})
+        "target": {"refId": "Anno", "datasource": DATASOURCE, "expr": f"{SINCE} * 1000", "interval": "60s"},
+        "useValueForTime": True, "titleFormat": "{{rule}}", "textFormat": "{{severity}} {{alert}}",
+        "tagKeys": "rule,severity"})
 
 
 def first(made):

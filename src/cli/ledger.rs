@@ -137,9 +137,9 @@ pub struct VerifyArgs {
     /// The configuration file that names the database, and the key unless --key does
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The log's public key: a file that holds it, or the key itself
+    /// The log's public key: a file that holds it, or the key itself; given again for each name that it had before
     #[arg(long, value_name = "KEY")]
-    key: Option<String>,
+    key: Vec<String>,
     /// Leaves README.txt and the reports of a package out: for a package that another version made
     #[arg(long, requires = "package")]
     without_reports: bool,
@@ -288,27 +288,31 @@ fn write_package(args: &ExportArgs, content: &Content, to: &SignedCheckpoint) ->
 /// What does not hold.
 pub async fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     let settings = args.config.as_deref().map(Settings::load).transpose()?;
-    let key = match (&args.key, &settings) {
-        (Some(key), _) => Some(public_key(key)?),
-        (None, Some(settings)) => settings.ledger.key()?.map(|key| key.public()),
-        (None, None) => None,
-    };
+    let mut keys = args.key.iter().map(|key| public_key(key)).collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(settings) = settings.as_ref().filter(|_| keys.is_empty()) {
+        keys.extend(settings.ledger.key()?.map(|key| key.public()));
+    }
     let mut outside = Vec::new();
     for file in &args.checkpoint {
-        let key = key.as_ref().ok_or_else(|| anyhow!("--checkpoint needs --key: anybody can write a checkpoint"))?;
+        if keys.is_empty() {
+            bail!("--checkpoint needs --key: anybody can write a checkpoint");
+        }
         let name = file.display().to_string();
         let note = std::fs::read_to_string(file).with_context(|| format!("{name}: cannot be read"))?;
-        outside.push(Outside { head: key.open(&note).with_context(|| name.clone())?, name });
+        outside.push(Outside { head: checkpoint::open(&keys, &note).with_context(|| name.clone())?, name });
     }
     if let Some(package) = &args.package {
-        let key = key.ok_or_else(|| anyhow!("--key names the log's public key; take it from somebody you trust"))?;
         let texts = if args.without_reports { Texts::LeftOut } else { Texts::Checked };
-        return packages::verify(package, &key, &outside, texts);
+        return match &keys[..] {
+            [key] => packages::verify(package, key, &outside, texts),
+            [] => Err(anyhow!("--key names the log's public key; take it from somebody you trust")),
+            _ => Err(anyhow!("a package is signed under one name: give the --key of that name alone")),
+        };
     }
     let path = args.db.clone().or(settings.map(|settings| settings.store));
     let path = path.ok_or_else(|| anyhow!("--db or --config says which database"))?;
-    let report = verify::verify(&path, key.as_ref(), &outside).await?;
-    tell(&path, &report, key.as_ref())
+    let report = verify::verify(&path, &keys, &outside).await?;
+    tell(&path, &report, !keys.is_empty())
 }
 
 /// The key itself, or a file that holds it.
@@ -319,16 +323,16 @@ fn public_key(text: &str) -> anyhow::Result<PublicKey> {
     }
 }
 
-fn tell(path: &Path, report: &Report, key: Option<&PublicKey>) -> anyhow::Result<()> {
+fn tell(path: &Path, report: &Report, keyed: bool) -> anyhow::Result<()> {
     let name = path.display();
     let Report { entries, checkpoints, rows, erased, .. } = report;
     if report.is_clean() {
-        let signed = key.map_or_else(String::new, |_| format!(", {checkpoints} checkpoints"));
+        let signed = if keyed { format!(", {checkpoints} checkpoints") } else { String::new() };
         println!("{name}: good. {entries} entries, {rows} rows held against them{signed}");
         if *erased > 0 {
             println!("  {erased} names were erased; their commitments stand, and can be compared with nothing");
         }
-        if key.is_none() {
+        if !keyed {
             println!("  no --key was given: the checkpoints' signatures were not checked");
         }
         if let Some(head) = report.head {

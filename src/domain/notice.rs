@@ -76,6 +76,10 @@ vocabulary!(
     TroubleKind, "kind of trouble", {
         /// A publisher speaks for units that the registry gives to others.
         ForeignUnit = "foreign_unit",
+        /// A publisher sends to a region's broker what belongs to units of another region.
+        ForeignRegion = "foreign_region",
+        /// A publisher tells of units that the registry does not have.
+        UnknownUnit = "unknown_unit",
         /// Another client takes a region's client id.
         ClientIdTaken = "client_id_taken",
     }

@@ -21,8 +21,8 @@ use tokio_rustls::{Accept, TlsAcceptor};
 use crate::broker::tls::{TlsFileError, identity};
 use crate::config::sections;
 
-/// How often the files are looked at: whoever renews a certificate does so days ahead.
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(60);
+/// How often the files are looked at; whoever renews a certificate wants to see at once that it was taken.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]

@@ -61,6 +61,19 @@ pub enum NotSigned {
     Content { origin: String },
 }
 
+/// What a checkpoint says, if one of these keys signed it: a log that went on under another name has several. Whose it
+/// must be, its first line says.
+///
+/// # Errors
+/// [`NotSigned`] says why it is not believed.
+///
+/// # Panics
+/// If there is no key.
+pub fn open(keys: &[PublicKey], note: &str) -> Result<Head, NotSigned> {
+    let named = keys.iter().find(|key| note.lines().next() == Some(key.origin()));
+    named.or(keys.first()).expect("without a key nothing is opened").open(note)
+}
+
 /// A new pair of keys: the private one as text for a file, and the public one.
 ///
 /// # Errors

@@ -121,18 +121,18 @@ impl Dispatcher {
             }
             let limit = self.directory.get(&row.receiver).and_then(|known| known.way(&row.sink)?.sink.limit());
             let key = (row.receiver, row.sink);
-            let deliveries = match lanes.offer(&key, limit, clock) {
-                Offer::Single(deliveries) => deliveries,
+            let (deliveries, folded) = match lanes.offer(&key, limit, clock) {
+                Offer::Single(deliveries) => (deliveries, false),
                 Offer::Folded(deliveries) => {
                     round.folded.push(key.clone());
-                    deliveries
+                    (deliveries, true)
                 }
                 Offer::Wait(wait) => {
                     round.sleep = wait.map_or(round.sleep, |wait| round.sleep.min(wait));
                     continue;
                 }
             };
-            round.rooms.push(Room { receiver: key.0, sink: key.1, deliveries });
+            round.rooms.push(Room { receiver: key.0, sink: key.1, deliveries, folded });
         }
         Ok(round)
     }

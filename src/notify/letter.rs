@@ -131,55 +131,75 @@ pub fn dead(envelope: &Envelope<'_>, rows: &[DeadRow]) -> Message {
     }
 }
 
-/// To the operator: who speaks for others' units, or whose client id is taken.
+/// To the operator: who speaks for units that are not his or not known here, or whose client id is taken.
 #[must_use]
 pub fn trouble(envelope: &Envelope<'_>, kind: TroubleKind, rows: &[&TroubleRow]) -> Message {
-    let named = || rows.iter().take(NAMED);
-    let units = |row: &TroubleRow| row.units.clone().unwrap_or_default();
+    let (who_zh, who_en) = named(rows);
+    let count = rows.len();
     let (zh, en) = match kind {
-        TroubleKind::ForeignUnit => {
-            let zh = named().map(|row| {
-                let (units, unit) = units(row);
-                format!("{}（{} 条消息，{units} 台电梯，如 {unit}）", row.subject, row.times)
-            });
-            let en = named().map(|row| {
-                let (units, unit) = units(row);
-                format!("{} ({} messages, {units} units such as {unit})", row.subject, row.times)
-            });
-            let (zh, en): (Vec<String>, Vec<String>) = (zh.collect(), en.collect());
-            (
-                format!(
-                    "{} 个发布方上报了登记在他人名下的电梯，消息已拒收并存入隔离区：{}。请更正登记，或更正消息服务器的访问规则。",
-                    rows.len(),
-                    zh.join("；")
-                ),
-                format!(
-                    "{} publishers speak for units that the registry gives to others; what they send is refused and kept \
-                     in quarantine: {}. Mend the registry, or the broker's access rules.",
-                    rows.len(),
-                    en.join("; ")
-                ),
-            )
-        }
-        TroubleKind::ClientIdTaken => {
-            let zh: Vec<String> = named().map(|row| format!("{}（{} 次）", row.subject, row.times)).collect();
-            let en: Vec<String> = named().map(|row| format!("{} ({} times)", row.subject, row.times)).collect();
-            (
-                format!(
-                    "另有客户端使用本系统的 MQTT 客户端标识，或线路时断时续，地区：{}。请为每个守护进程设置各自的 client_id，并在消息服务器上将其与用户绑定。",
-                    zh.join("；")
-                ),
-                format!(
-                    "Another client uses our MQTT client id, or the line flaps, in region {}. Give each daemon its own \
-                     client_id, and tie client ids to users at the broker.",
-                    en.join("; ")
-                ),
-            )
+        TroubleKind::ForeignUnit => (
+            format!(
+                "{count} 个发布方上报了登记在他人名下的电梯，消息已拒收并存入隔离区：{who_zh}。请更正登记，或更正消息服务器的访问规则。"
+            ),
+            format!(
+                "{count} publishers speak for units that the registry gives to others; what they send is refused and kept \
+                 in quarantine: {who_en}. Mend the registry, or the broker's access rules."
+            ),
+        ),
+        TroubleKind::ForeignRegion => (
+            format!(
+                "{count} 个发布方向某一地区的消息服务器上报了属于其他地区的电梯，消息已拒收并存入隔离区：{who_zh}。请更正登记中的地区，或更正发布方的设置。"
+            ),
+            format!(
+                "{count} publishers send to one region's broker what belongs to units of another region; it is refused and \
+                 kept in quarantine: {who_en}. Mend the region in the registry, or the publisher's settings."
+            ),
+        ),
+        TroubleKind::UnknownUnit => (
+            format!(
+                "{count} 个发布方上报了未登记的电梯，其事件暂存至登记为止，任何规则都不检查：{who_zh}。请登记，或停止其上报。"
+            ),
+            format!(
+                "{count} publishers tell of units that the registry does not have; their events are kept until it has them, \
+                 and no rule looks at them: {who_en}. Register the units, or have their publisher stop."
+            ),
+        ),
+        TroubleKind::ClientIdTaken => (
+            format!(
+                "另有客户端使用本系统的 MQTT 客户端标识，或线路时断时续，地区：{who_zh}。请为每个守护进程设置各自的 client_id，并在消息服务器上将其与用户绑定。"
+            ),
+            format!(
+                "Another client uses our MQTT client id, or the line flaps, in region {who_en}. Give each daemon its own \
+                 client_id, and tie client ids to users at the broker."
+            ),
+        ),
+    };
+    let page = match kind {
+        TroubleKind::ForeignUnit => Some("quarantine?reason=foreign_unit"),
+        TroubleKind::ForeignRegion => Some("quarantine?reason=foreign_region"),
+        TroubleKind::UnknownUnit => Some("quarantine#strangers"),
+        TroubleKind::ClientIdTaken => None,
+    };
+    let link = envelope.place.public_url.zip(page).map(|(url, page)| format!("{url}/{page}"));
+    Message { count, link, zh, en, ..bare(envelope, NotificationKind::Operator) }
+}
+
+/// The first of them with their counts, in Chinese and English.
+fn named(rows: &[&TroubleRow]) -> (String, String) {
+    let counts = |row: &TroubleRow| {
+        // A topic whose publisher cannot be read has none.
+        let who = if row.subject.is_empty() { "?" } else { &row.subject };
+        let times = row.times;
+        match &row.units {
+            Some((units, unit)) => (
+                format!("{who}（{times} 条消息，{units} 台电梯，如 {unit}）"),
+                format!("{who} ({times} messages, {units} units such as {unit})"),
+            ),
+            None => (format!("{who}（{times} 次）"), format!("{who} ({times} times)")),
         }
     };
-    let page = |url: &str| format!("{url}/quarantine?reason=foreign_unit");
-    let link = envelope.place.public_url.filter(|_| kind == TroubleKind::ForeignUnit).map(page);
-    Message { count: rows.len(), link, zh, en, ..bare(envelope, NotificationKind::Operator) }
+    let (zh, en): (Vec<String>, Vec<String>) = rows.iter().take(NAMED).map(|row| counts(row)).unzip();
+    (zh.join("；"), en.join("; "))
 }
 
 /// Proof that the way to the receiver works.

@@ -16,7 +16,7 @@ use crate::store::areas::AreaRow;
 use crate::store::notify::Plan;
 use crate::store::read::notify::{AlertFacts, GroupFile};
 use crate::store::read::silences::{SilenceFilter, SilenceState};
-use crate::store::read::troubles::TroubleRow;
+use crate::store::read::troubles::{Foreign, TroubleRow};
 use crate::store::read::{ReadError, Reader};
 
 use super::affairs::{self, Affairs};
@@ -215,7 +215,9 @@ impl Planner {
         let mut troubles = Vec::new();
         for kind in TroubleKind::ALL.iter().copied().filter(|_| operator.is_some()) {
             let rows = match kind {
-                TroubleKind::ForeignUnit => self.reader.foreign_publishers().await?,
+                TroubleKind::ForeignUnit => self.reader.refused_publishers(Foreign::Unit).await?,
+                TroubleKind::ForeignRegion => self.reader.refused_publishers(Foreign::Region).await?,
+                TroubleKind::UnknownUnit => self.reader.unregistered_publishers().await?,
                 TroubleKind::ClientIdTaken => self.taken().await?,
             };
             if !rows.is_empty() {

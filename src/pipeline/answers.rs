@@ -111,7 +111,7 @@ impl Pipeline {
         let mut change = self.store.begin().await?;
         let received = match change.linked_delivery(delivery).await? {
             None => Received::UnknownDelivery,
-            Some(linked) if linked.received_at.is_some() => Received::Before,
+            Some(linked) if !linked.open => Received::Before,
             Some(linked) => Received::Recorded(change.put_received(delivery, &linked.receiver, expires_at, now).await?),
         };
         change.commit().await?;

@@ -38,13 +38,13 @@ pub struct LastAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedDelivery {
     pub receiver: String,
-    /// When its link was used first.
-    pub received_at: Option<Timestamp>,
+    /// Its link was not used yet, or stands for more than when it was.
+    pub open: bool,
 }
 
-/// The alerts that a delivery tells of.
-const ALERTS_OF_DELIVERY: &str = "select na.alert from delivery d \
-     join notification_alert na on na.notification = d.notification where d.id = $1";
+/// The alerts that are told by what a delivery's link stands for: itself, and all that was sent in one message with it.
+const ALERTS_OF_LINK: &str = "select na.alert from delivery d \
+     join notification_alert na on na.notification = d.notification where d.id = $1 or d.digest = $1";
 
 /// Answers with the unit of their alert.
 pub const ANSWERS: &str = "select w.*, a.unit from answer w left join alert a on a.id = w.alert";
@@ -108,16 +108,16 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine.
     pub async fn linked_delivery(&mut self, delivery: &str) -> Result<Option<LinkedDelivery>, StoreError> {
-        let find = sqlx::query("select receiver, received_at from delivery where id = $1").bind(delivery);
+        let find = "select receiver, exists (select 1 from delivery o where (o.id = $1 or o.digest = $1) \
+             and o.received_at is null) as open from delivery where id = $1";
+        let find = sqlx::query(find).bind(delivery);
         let Some(row) = find.fetch_optional(&mut *self.transaction).await? else { return Ok(None) };
-        Ok(Some(LinkedDelivery {
-            receiver: row.try_get("receiver")?,
-            received_at: row.try_get::<Option<i64>, _>("received_at")?.map(Timestamp),
-        }))
+        Ok(Some(LinkedDelivery { receiver: row.try_get("receiver")?, open: row.try_get("open")? }))
     }
 
-    /// Notes who received a delivery, and acknowledges in their name what it told and still fires: for each alert as
-    /// it stood when the message was made, because nobody has seen more through this link. Gives how many.
+    /// Notes who received a delivery and all that was sent in one message with it, and acknowledges in their name what
+    /// they told and still fires: for each alert as it stood when the newest message on it was made, because nobody has
+    /// seen more through this link. Gives how many.
     ///
     /// # Errors
     /// Those of the engine.
@@ -128,14 +128,16 @@ impl Change<'_> {
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mark = "update delivery set received_by = $2, received_at = $3 where id = $1";
-        sqlx::query(mark).bind(delivery).bind(by).bind(now.0).execute(&mut *self.transaction).await?;
+        let before: i64 =
+            sqlx::query_scalar("select coalesce(max(id), 0) from answer").fetch_one(&mut *self.transaction).await?;
         let acknowledge = "insert into answer (alert, kind, at, by, note, expires_at, delivery, transition) \
-             select a.id, $2, $3, $4, '', $5, d.id, coalesce((select max(t.id) from alert_transition t \
-             where t.alert = a.id and t.at <= n.created_at), 0) \
+             select told.alert, $2, $3, $4, '', $5, told.delivery, coalesce((select max(t.id) from alert_transition t \
+             where t.alert = told.alert and t.at <= told.created_at), 0) from \
+             (select a.id as alert, d.id as delivery, max(n.created_at) as created_at \
              from delivery d join notification n on n.id = d.notification \
              join notification_alert na on na.notification = n.id join alert a on a.id = na.alert \
-             where d.id = $1 and a.state = 'firing' order by a.id";
+             where (d.id = $1 or d.digest = $1) and d.received_at is null and a.state = 'firing' group by a.id) told \
+             order by told.alert";
         let done = sqlx::query(acknowledge)
             .bind(delivery)
             .bind(AnswerKind::Acknowledged.as_str())
@@ -144,8 +146,11 @@ impl Change<'_> {
             .bind(expires_at.map(|at| at.0))
             .execute(&mut *self.transaction)
             .await?;
-        self.enter_answers("where w.delivery = $1", delivery).await?;
-        self.look_again(ALERTS_OF_DELIVERY, delivery, now).await?;
+        let mark = "update delivery set received_by = $2, received_at = $3 \
+             where (id = $1 or digest = $1) and received_at is null";
+        sqlx::query(mark).bind(delivery).bind(by).bind(now.0).execute(&mut *self.transaction).await?;
+        self.enter_answers("where w.id > $1", before).await?;
+        self.look_again(ALERTS_OF_LINK, delivery, now).await?;
         Ok(done.rows_affected())
     }
 

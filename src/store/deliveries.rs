@@ -18,6 +18,8 @@ pub struct Room {
     pub receiver: String,
     pub sink: String,
     pub deliveries: u32,
+    /// All of them are sent in one message, which bears the link of the first.
+    pub folded: bool,
 }
 
 /// A delivery that the caller may send until its lease ends.
@@ -76,7 +78,7 @@ impl Change<'_> {
     pub async fn claim(&mut self, room: &Room, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         // A lease that ends later than any lease given now was given before the clock was set back; what was made later
         // than now was made before that, too, and has waited long enough.
-        let claim = "update delivery set lease_until = $4 where id in (select id from delivery where state = 'due' \
+        let claim = "update delivery set lease_until = $4, digest = null where id in (select id from delivery where state = 'due' \
              and receiver = $1 and sink = $2 and (due_at <= $3 or created_at > $3) \
              and (lease_until is null or lease_until <= $3 or lease_until > $4) order by due_at, id limit $5) \
              returning id, receiver, sink, created_at, attempts, lease_until, \
@@ -90,7 +92,20 @@ impl Change<'_> {
             .fetch_all(&mut *self.transaction)
             .await?;
         claimed.sort_by(|a, b| a.id.cmp(&b.id));
+        if let [first, _, ..] = &claimed[..]
+            && room.folded
+        {
+            self.fold(&first.id, &claimed).await?;
+        }
         Ok(claimed)
+    }
+
+    /// Notes, before it is sent, whose link stands for all of these.
+    async fn fold(&mut self, first: &str, all: &[Claimed]) -> Result<(), StoreError> {
+        let ids = serde_json::json!(all.iter().map(|one| &one.id).collect::<Vec<_>>()).to_string();
+        let note = "update delivery set digest = $1 where id in (select value from json_each($2))";
+        sqlx::query(note).bind(first).bind(ids).execute(&mut *self.transaction).await?;
+        Ok(())
     }
 
     /// Records a try and what becomes of its delivery.

@@ -76,7 +76,8 @@ CREATE TABLE delivery (
     finished_at integer,
     dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
-    received_at integer
+    received_at integer,
+    digest text                          -- the delivery whose link stood for it, where several were sent as one
 ) without rowid;
 
 CREATE TABLE disabled_sink (
@@ -301,7 +302,7 @@ CREATE TABLE trouble_told (
     kind text not null,                  -- src/domain/notice.rs
     subject text not null,               -- the publisher or the region
     told_at integer not null,
-    upto integer not null,               -- how far: a place in quarantine, or the time of what happened last
+    upto integer not null,               -- how far: a place in quarantine, or the time of what came last
     primary key (kind, subject)
 ) without rowid;
 
@@ -423,6 +424,8 @@ CREATE INDEX attempt_delivery on attempt (delivery, id);
 
 CREATE INDEX delivery_dead on delivery (id) where state = 'dead';
 
+CREATE INDEX delivery_digest on delivery (digest) where digest is not null;
+
 CREATE INDEX delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 
 CREATE INDEX delivery_notification on delivery (notification);
@@ -456,6 +459,8 @@ CREATE UNIQUE INDEX ledger_entry_unit on ledger_entry (unit, number) where unit 
 CREATE INDEX notification_alert_alert on notification_alert (alert);
 
 CREATE INDEX quarantine_foreign on quarantine (publisher, id, unit) where reason = 'foreign_unit';
+
+CREATE INDEX quarantine_foreign_region on quarantine (publisher, id, unit) where reason = 'foreign_region';
 
 CREATE INDEX quarantine_publisher on quarantine (publisher, id);
 

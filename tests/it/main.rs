@@ -95,6 +95,8 @@ mod doctor;
 
 mod backup;
 
+mod moved;
+
 mod replay;
 
 mod tls;

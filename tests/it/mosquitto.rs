@@ -53,6 +53,14 @@ impl Mosquitto {
         }
     }
 
+    /// Ends it as a service manager does: it writes down what it is to remember.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+            assert!(child.wait().unwrap().success(), "{}", self.log());
+        }
+    }
+
     /// Starts it again on the same port, with what its configuration lets it remember.
     pub fn spawn(&mut self) {
         let config = self.dir.path().join("mosquitto.conf");

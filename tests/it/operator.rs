@@ -60,7 +60,7 @@ fn a_publisher_of_anothers_units_is_told_of_once_and_not_again_after_a_restart()
         broker.publish("lift/v1/350582/maker-b/T-1/event", payload.to_string().as_bytes());
     };
     tell(1);
-    until("the operator hears of it", || !stub.requests().is_empty());
+    until("the operator heard of it", || daemon.items("/api/v1/deliveries?state=delivered").len() == 1);
     daemon.kill();
     let daemon = folder.serve_connected();
     tell(2);
@@ -70,6 +70,29 @@ fn a_publisher_of_anothers_units_is_told_of_once_and_not_again_after_a_restart()
     let texts = texts(&stub);
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].contains("maker-b (1 messages, 1 units such as T-1)"), "{texts:?}");
+}
+
+#[test]
+fn units_that_the_registry_lacks_are_told_of_once_and_not_again_after_a_restart() {
+    let broker = Mosquitto::start();
+    let stub = Stub::start(Act::status(204));
+    let folder = folder(&broker, &stub);
+    let daemon = folder.serve_connected();
+    let tell = |unit: &str| {
+        let payload = json!({"ts": 1_700_000_000_000_i64, "type": "alarm_pressed"});
+        broker.publish(&format!("lift/v1/350582/maker-a/{unit}/event"), payload.to_string().as_bytes());
+    };
+    tell("X-1");
+    until("the operator heard of it", || daemon.items("/api/v1/deliveries?state=delivered").len() == 1);
+    daemon.kill();
+    let daemon = folder.serve_connected();
+    tell("X-2");
+    until("it is kept too", || daemon.items("/api/v1/unregistered").len() == 2);
+    until("the planner has looked", || daemon.json("/api/v1/deliveries")["items"].as_array().unwrap().len() == 1);
+    assert!(daemon.stop().success());
+    let texts = texts(&stub);
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].contains("maker-a (1 messages, 1 units such as X-1)"), "{texts:?}");
 }
 
 #[test]

@@ -168,7 +168,7 @@ impl Town {
         let rooms = lanes
             .into_iter()
             .filter(|lane| lane.due_at <= now.0)
-            .map(|lane| Room { receiver: lane.receiver, sink: lane.sink, deliveries: 1_000 })
+            .map(|lane| Room { receiver: lane.receiver, sink: lane.sink, deliveries: 1_000, folded: false })
             .collect();
         let action = Action::Deliver { reported: Vec::new(), rooms };
         match self.world.pipeline().act(&action, now).await.unwrap().0 {

@@ -66,8 +66,10 @@ create table delivery (
     finished_at integer,
     dead_told integer not null default 0, -- the operator has been told that it was given up
     received_by text,                    -- who said that it was received, by the link in the message
-    received_at integer
+    received_at integer,
+    digest text                          -- the delivery whose link stood for it, where several were sent as one
 ) without rowid;
+create index delivery_digest on delivery (digest) where digest is not null;
 create index delivery_due on delivery (receiver, sink, due_at, lease_until) where state = 'due';
 create index delivery_notification on delivery (notification);
 create index delivery_dead on delivery (id) where state = 'dead';
@@ -145,10 +147,11 @@ create table trouble_told (
     kind text not null,                  -- src/domain/notice.rs
     subject text not null,               -- the publisher or the region
     told_at integer not null,
-    upto integer not null,               -- how far: a place in quarantine, or the time of what happened last
+    upto integer not null,               -- how far: a place in quarantine, or the time of what came last
     primary key (kind, subject)
 ) without rowid;
 create index quarantine_foreign on quarantine (publisher, id, unit) where reason = 'foreign_unit';
+create index quarantine_foreign_region on quarantine (publisher, id, unit) where reason = 'foreign_region';
 
 -- What holds of many units at once: a site without mains, a region that is silent. Derived from facts alone.
 create table area_event (

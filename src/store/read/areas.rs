@@ -2,6 +2,7 @@
 
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
+use super::deliveries::of_link;
 use super::timeline::{self, Entry};
 use super::{Page, ReadError, Reader};
 use crate::store::areas::AreaRow;
@@ -69,11 +70,11 @@ pub struct AreaFilter {
     pub limit: u32,
 }
 
-/// The area events of one message, the largest first.
-pub(super) async fn told(tx: &mut SqliteConnection, message: &str, limit: u32) -> Result<Vec<AreaSeen>, ReadError> {
+/// The area events that are told by what a delivery's link stands for, the largest first.
+pub(super) async fn told(tx: &mut SqliteConnection, delivery: &str, limit: u32) -> Result<Vec<AreaSeen>, ReadError> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-    query.push(" and id in (select alert from notification_alert where notification = ").push_bind(message.to_owned());
-    query.push(") order by units desc, id limit ").push_bind(limit);
+    query.push(" and id in (");
+    of_link(&mut query, delivery).push(") order by units desc, id limit ").push_bind(limit);
     Ok(query.build_query_as().fetch_all(tx).await?)
 }
 

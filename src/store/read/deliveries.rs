@@ -40,6 +40,12 @@ const SELECT: &str = "select d.id, d.notification, n.kind, d.receiver, d.sink, d
      (select detail from attempt a where a.delivery = d.id order by a.id desc limit 1) as last_detail \
      from delivery d join notification n on n.id = d.notification where true";
 
+/// What is told by all that a delivery's link stands for.
+pub(super) fn of_link<'q>(query: &'q mut QueryBuilder<Sqlite>, delivery: &str) -> &'q mut QueryBuilder<Sqlite> {
+    query.push("select na.alert from delivery d join notification_alert na on na.notification = d.notification ");
+    query.push("where d.id = ").push_bind(delivery.to_owned()).push(" or d.digest = ").push_bind(delivery.to_owned())
+}
+
 impl Reader {
     /// A page of deliveries.
     ///

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use crate::ledger::checkpoint::{Head, PublicKey};
+use crate::ledger::checkpoint::{self, Head, PublicKey};
 use crate::ledger::hash::Hash;
 use crate::ledger::heads::{Heads, UnitHead};
 use crate::ledger::leaf::{self, EntryKind};
@@ -27,11 +27,11 @@ type Roots = BTreeMap<u64, Vec<(String, Hash)>>;
 /// The file cannot be read.
 pub async fn check(
     reader: &mut SqliteConnection,
-    key: Option<&PublicKey>,
+    keys: &[PublicKey],
     outside: &[Outside],
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let mut roots = signed_roots(reader, key, report).await?;
+    let mut roots = signed_roots(reader, keys, report).await?;
     for Outside { name, head } in outside {
         roots.entry(head.size).or_default().push((name.clone(), head.root));
     }
@@ -58,16 +58,18 @@ pub async fn check(
 /// The checkpoints that the file holds.
 async fn signed_roots(
     reader: &mut SqliteConnection,
-    key: Option<&PublicKey>,
+    keys: &[PublicKey],
     report: &mut Report,
 ) -> Result<Roots, StoreError> {
     let mut roots = Roots::new();
-    let Some(key) = key else { return Ok(roots) };
+    if keys.is_empty() {
+        return Ok(roots);
+    }
     let rows = sqlx::query("select size, note from ledger_checkpoint order by size").fetch_all(&mut *reader).await?;
     for row in &rows {
         report.checkpoints += 1;
         let (size, note): (i64, String) = (row.try_get("size")?, row.try_get("note")?);
-        match key.open(&note) {
+        match checkpoint::open(keys, &note) {
             Ok(head) if head.size == size as u64 => {
                 roots.entry(head.size).or_default().push(("its own checkpoint".to_owned(), head.root));
             }

@@ -21,11 +21,12 @@ use crate::ledger::checkpoint::PublicKey;
 use super::error::StoreError;
 use report::{Outside, Report};
 
-/// Checks the file. With a key, its checkpoints must be signed by it.
+/// Checks the file. With keys, each of its checkpoints must be signed by one of them; there are several where a ledger
+/// went on under another name.
 ///
 /// # Errors
 /// The file cannot be opened or read; what is wrong with what it says is in the report.
-pub async fn verify(path: &Path, key: Option<&PublicKey>, outside: &[Outside]) -> Result<Report, StoreError> {
+pub async fn verify(path: &Path, keys: &[PublicKey], outside: &[Outside]) -> Result<Report, StoreError> {
     let failed = |source| StoreError::opening(path, source);
     let options = SqliteConnectOptions::new().filename(path).read_only(true).row_buffer_size(8_192);
     let mut reader = SqliteConnection::connect_with(&options).await.map_err(failed)?;
@@ -37,7 +38,7 @@ pub async fn verify(path: &Path, key: Option<&PublicKey>, outside: &[Outside]) -
     for fault in faults.into_iter().filter(|fault| fault != "ok") {
         report.find(format!("SQLite: {fault}"));
     }
-    let checked = log::check(&mut snapshot, key, outside, &mut report).await;
+    let checked = log::check(&mut snapshot, keys, outside, &mut report).await;
     readable(checked, &mut report)?;
     let checked = rows::check(&mut snapshot, &mut report).await;
     readable(checked, &mut report)?;

@@ -57,7 +57,7 @@ impl Board {
         let annotation = |one: &Value| Query {
             name: format!("{} / annotation {}", self.name, text(&one["name"])),
             panel: String::new(),
-            expr: text(&one["expr"]).to_owned(),
+            expr: text(&one["target"]["expr"]).to_owned(),
             instant: false,
         };
         let annotations = self.json["annotations"]["list"].as_array().map_or(&[][..], Vec::as_slice);

@@ -4,6 +4,7 @@
 mod board;
 mod lint;
 mod prometheus;
+mod schema;
 mod wall;
 
 use std::process::Command;

@@ -251,6 +251,8 @@ fn says(wall: &Wall) {
     let daemon = queries(&board("daemon"), prometheus, &[]);
     assert!((wall.shows(&daemon, "Broker links") - 1.0).abs() < 0.1);
     assert!(wall.shows(&daemon, "Dead letters").abs() < 0.1);
+    let never = wall.shows(&daemon, "Certificates");
+    assert!((never - 1e10).abs() < 0.1, "the broker of this test has no TLS, and the panel says {never}");
     let refused = || wall.shows(&daemon, "Messages refused");
     let before = refused();
     for _ in 0..20 {

@@ -63,6 +63,9 @@ END
 cd \"$root\"
 pivot_root . old
 umount -l /old
+# As a boot does, and a manager that finds itself in a container does not: systemd hands credentials over by a mount that
+# it makes elsewhere and that must come here.
+mount --make-rshared /
 exec setpriv --bounding-set=-sys_module,-sys_time,-sys_boot,-syslog,-sys_rawio env container=lxc /lib/systemd/systemd --system --unit=script.service --log-level=warning
 ";
 

@@ -96,6 +96,32 @@ fn the_package_is_installed_removed_and_purged_and_the_records_stay() {
 }
 
 #[test]
+fn the_unit_hands_over_secrets_that_root_alone_may_read() {
+    let script = "
+        dpkg -i /package.deb
+        sed -i -E 's/^#(username|password_file|key_file) =/\\1 =/' /etc/liftwatch/liftwatch.toml
+        openssl rand -hex 24 > /etc/liftwatch/secrets/session.password
+        liftwatch ledger key lifts.example/packaged --out /etc/liftwatch/secrets/ledger.key
+        chown root:root /etc/liftwatch/secrets/*
+        chmod 600 /etc/liftwatch/secrets/*
+        systemctl start liftwatch
+        curl -sS --retry 20 --retry-all-errors --retry-delay 1 --fail http://127.0.0.1:8080/api/v1/ledger/checkpoint
+        stat -c 'signed %U' /var/lib/liftwatch/ledger.last
+        systemctl stop liftwatch
+        # Twin: a unit that hands nothing over reads nothing.
+        mkdir /etc/systemd/system/liftwatch.service.d
+        printf '[Service]\\nLoadCredential=\\n' > /etc/systemd/system/liftwatch.service.d/none.conf
+        systemctl daemon-reload
+        systemctl start liftwatch || echo 'does not start without'
+        journalctl --unit liftwatch --no-pager | grep 'ledger.key_file: ' | tail -1
+    ";
+    let said = machine::runs(script, &[(package(), "/package.deb")]);
+    for part in ["\nlifts.example/packaged\n", "signed liftwatch\n", "does not start without\n", "Permission denied"] {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+}
+
+#[test]
 fn systemd_finds_little_that_the_unit_leaves_open() {
     // Exposure in tenths: below 1.5 of 10.
     let arguments = |threshold: &str, unit: &str| {

@@ -122,7 +122,7 @@ impl Town {
 
     /// Whether the file is sound: what SQLite says, and every row held against the ledger.
     pub async fn verdict(&self) -> String {
-        match verify::verify(&self.store, None, &[]).await {
+        match verify::verify(&self.store, &[], &[]).await {
             Ok(report) if report.is_clean() => "ok".to_owned(),
             Ok(report) => report.findings.join("; "),
             Err(error) => error.to_string(),

@@ -184,7 +184,7 @@ async fn a_history_that_is_written_anew_is_found_by_an_outside_checkpoint_and_by
     }
     open.close().await.unwrap();
 
-    let alone = liftwatch::store::verify::verify(&file, Some(&city.public), &[]).await.unwrap();
+    let alone = liftwatch::store::verify::verify(&file, std::slice::from_ref(&city.public), &[]).await.unwrap();
     assert!(alone.is_clean(), "without an outside checkpoint nothing can be seen: {:#?}", alone.findings);
     let found = city.audit(&file).await;
     assert_eq!(found.findings.len(), 1, "{:#?}", found.findings);
@@ -205,7 +205,7 @@ async fn a_file_that_was_cut_is_found_wherever_it_was_cut() {
             name: "june".to_owned(),
             head: city.public.open(&city.notes[6]).unwrap(),
         };
-        let found = liftwatch::store::verify::verify(&copy, Some(&city.public), &[outside]).await;
+        let found = liftwatch::store::verify::verify(&copy, std::slice::from_ref(&city.public), &[outside]).await;
         assert!(found.is_err() || !found.unwrap().is_clean(), "cut at {length} of {}", whole.len());
     }
 }

@@ -3,6 +3,7 @@
 mod browser;
 mod fuzzed;
 mod operator;
+mod renewed;
 mod routes;
 mod sign_in;
 mod walk;

@@ -8,7 +8,7 @@ use crate::process::{Daemon, Folder, liftwatch, run, text, until};
 use crate::tls::certificates;
 
 /// A broker that nobody needs here: the daemon waits for it and serves all the same.
-const NO_BROKER: &str = "mqtt://127.0.0.1:1";
+pub const NO_BROKER: &str = "mqtt://127.0.0.1:1";
 
 fn add(folder: &Folder, arguments: &[&str]) -> String {
     let config = folder.config();

@@ -190,6 +190,7 @@ async fn a_clock_that_is_set_back_does_not_prolong_a_lease() {
         receiver: FIRM.to_owned(),
         sink: "recording-0".to_owned(),
         deliveries: 10,
+        folded: false,
     }];
     let action = Action::Deliver { reported: Vec::new(), rooms };
     let (done, _) = town.world.pipeline().act(&action, now).await.unwrap();

@@ -14,7 +14,12 @@ fn with_operator() -> Policy {
 
 /// What `publisher` tells of the unit, which the registry gives to another.
 fn from(publisher: &str, at: Timestamp) -> Arrival {
-    let topic = format!("lift/v1/350582/{publisher}/{UNIT}/event");
+    told_by(&format!("lift/v1/350582/{publisher}/{UNIT}/event"), at)
+}
+
+/// A fault by this topic, at the broker of the test's region.
+fn told_by(topic: &str, at: Timestamp) -> Arrival {
+    let topic = topic.to_owned();
     let payload = format!(r#"{{"ts":"{at}","type":"fault_raised","code":"door_closing"}}"#);
     let decoded = Decoder::new(&[], &[region()]).unwrap().decode(&region(), &topic, payload.as_bytes());
     Arrival { region: region(), topic, payload: payload.into(), received_at: at, decoded }
@@ -24,6 +29,12 @@ impl Town {
     async fn foreign(&mut self, publisher: &str) {
         let now = self.world.now;
         self.world.arrive(vec![from(publisher, now)]).await;
+        self.turn().await;
+    }
+
+    async fn tells(&mut self, topic: &str) {
+        let now = self.world.now;
+        self.world.arrive(vec![told_by(topic, now)]).await;
         self.turn().await;
     }
 
@@ -74,6 +85,51 @@ async fn another_publisher_is_told_of_five_minutes_later_and_several_in_one_mess
     assert_eq!(duty.len(), 1);
     assert!(duty[0].0 >= START + 5 * MINUTE && duty[0].1.contains("2 publishers"), "{duty:?}");
     assert!(duty[0].1.contains("maker-8") && duty[0].1.contains("maker-9"), "{duty:?}");
+}
+
+#[tokio::test]
+async fn units_that_the_registry_lacks_are_told_of_once_a_day_as_long_as_they_tell_something() {
+    let mut town = Town::new(with_operator()).await;
+    town.tells("lift/v1/350582/maker-1/X-1/event").await;
+    let letters = town.letters();
+    assert_eq!(letters.len(), 1);
+    let message = &letters[0].message;
+    assert!(message.en.contains("maker-1 (1 messages, 1 units such as X-1)"), "{}", message.en);
+    assert!(message.zh.contains("maker-1（1 条消息，1 台电梯，如 X-1）"), "{}", message.zh);
+    assert_eq!(message.link.as_deref(), Some("https://lifts.example/quarantine#strangers"));
+
+    town.world.now = town.world.now + HOUR;
+    town.tells("lift/v1/350582/maker-1/X-2/event").await;
+    town.tells("lift/v1/350582/maker-1/X-3/event").await;
+    assert_eq!(town.duty(), [], "once a day");
+    town.pass(START + DAY, HOUR).await;
+    let duty = town.duty();
+    assert_eq!(duty.len(), 1);
+    assert!(duty[0].1.contains("maker-1 (2 messages, 2 units such as X-2)"), "{duty:?}");
+    town.pass(START + 4 * DAY, HOUR).await;
+    assert_eq!(town.duty(), [], "they say nothing any more");
+    town.tells("lift/v1/350582/maker-1/X-1/event").await;
+    assert!(town.duty()[0].1.contains("1 units such as X-1"), "it tells again");
+}
+
+#[tokio::test]
+async fn messages_of_another_regions_units_are_told_of_once_a_day() {
+    let mut town = Town::new(with_operator()).await;
+    town.tells("lift/v1/350583/maker-5/N-1/event").await;
+    let letters = town.letters();
+    assert_eq!(letters.len(), 1);
+    let message = &letters[0].message;
+    assert!(message.en.contains("another region") && message.en.contains("maker-5 (1 messages, 1 units such as N-1)"));
+    assert!(message.zh.contains("maker-5（1 条消息，1 台电梯，如 N-1）"), "{}", message.zh);
+    assert_eq!(message.link.as_deref(), Some("https://lifts.example/quarantine?reason=foreign_region"));
+    town.world.now = town.world.now + HOUR;
+    town.tells("lift/v1/350583/maker-5/N-2/event").await;
+    assert_eq!(town.duty(), []);
+    // A publisher that cannot be read has no name.
+    town.tells("lift/v1/350583/may be/N-2/event").await;
+    town.pass(START + DAY, HOUR).await;
+    let all: String = town.duty().into_iter().map(|(_, text)| text).collect();
+    assert!(all.contains("? (1 messages") && all.contains("maker-5 (1 messages, 1 units such as N-2)"), "{all}");
 }
 
 #[tokio::test]
