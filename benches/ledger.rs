@@ -64,9 +64,8 @@ async fn fill(file: &Path, numbers: std::ops::Range<u64>, random: &mut fastrand:
     while next < numbers.end {
         let until = numbers.end.min(next + BATCH);
         let mut change = store.begin().await.unwrap();
-        for number in next..until {
-            change.insert_visit(&visit(number, random)).await.unwrap();
-        }
+        let visits: Vec<VisitRecord> = (next..until).map(|number| visit(number, random)).collect();
+        change.insert_visits(&visits).await.unwrap();
         change.commit().await.unwrap();
         next = until;
     }

@@ -39,9 +39,10 @@ pub async fn verify(path: &Path, key: Option<&PublicKey>, outside: &[Outside]) -
     }
     let checked = log::check(&mut snapshot, key, outside, &mut report).await;
     readable(checked, &mut report)?;
-    let checked = rows::check(&mut snapshot, &mut report).await;
+    let mut told = people::Told::default();
+    let checked = rows::check(&mut snapshot, &mut told, &mut report).await;
     readable(checked, &mut report)?;
-    let checked = people::check(&mut snapshot, &mut report).await;
+    let checked = people::check(&mut snapshot, &told, &mut report).await;
     readable(checked, &mut report)?;
     snapshot.rollback().await?;
     reader.close().await?;
