@@ -274,11 +274,12 @@ async fn transitions(reader: &mut SqliteConnection, report: &mut Report) -> Resu
     Ok(())
 }
 
-/// What alerts rest on must be there, and be of their unit.
+/// What alerts rest on must be there, and be of their unit; only who works in two places has a visit to the other.
 async fn evidence(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
     let missing = "select a.id, j.value as named from alert a, json_each(iif(json_valid(a.evidence), a.evidence, '[]')) j \
          where not exists (select 1 from event r where r.id = j.value and r.unit = a.unit) \
-         and not exists (select 1 from visit r where r.id = j.value and r.unit = a.unit) \
+         and not exists (select 1 from visit r where r.id = j.value \
+         and (r.unit = a.unit or a.rule = 'worker_in_two_places')) \
          and not exists (select 1 from hazard r where r.id = j.value and r.unit = a.unit) \
          and not exists (select 1 from gap r where r.unit = a.unit and j.value = 'gap-' || r.id)";
     for row in sqlx::query(missing).fetch_all(&mut *reader).await? {

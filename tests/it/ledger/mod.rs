@@ -3,6 +3,7 @@
 mod chronicle;
 mod daemon;
 mod edits;
+mod evidence;
 mod independent;
 mod package;
 mod signing;
