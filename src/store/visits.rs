@@ -102,11 +102,8 @@ impl Change<'_> {
             });
             insert.build().persistent(false).execute(&mut *self.transaction).await?;
         }
-        for record in records {
-            for sealed in &record.sealed {
-                self.insert_person(&record.id, sealed).await?;
-            }
-        }
+        let people = records.iter().flat_map(|record| record.sealed.iter().map(|sealed| (record.id.as_str(), sealed)));
+        self.insert_people(people.collect()).await?;
         rows.iter().for_each(|row| self.enter(entries::visit(row)));
         Ok(())
     }
@@ -171,21 +168,26 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Stores the owner's word on a visit.
+    /// Stores owners' words on visits.
     ///
     /// # Errors
-    /// Those of the engine; a visit that is confirmed already is one of them.
-    pub async fn insert_confirmation(&mut self, confirmation: &Confirmation) -> Result<(), StoreError> {
-        let insert = "insert into visit_confirmation (visit, at, body) values ($1, $2, $3)";
-        sqlx::query(insert)
-            .bind(&confirmation.visit)
-            .bind(confirmation.at.0)
-            .bind(&confirmation.body)
-            .execute(&mut *self.transaction)
-            .await?;
-        self.insert_person(&confirmation.visit, &confirmation.sealed).await?;
-        let unit = self.unit_of_visit(&confirmation.visit).await?;
-        self.enter(entries::confirmation(&confirmation.visit, &unit, confirmation.at, &confirmation.body));
+    /// Those of the engine; a visit that is confirmed already is one of them, and one that is not stored another.
+    pub async fn insert_confirmations(&mut self, confirmations: &[Confirmation]) -> Result<(), StoreError> {
+        for rows in confirmations.chunks(ROWS_PER_INSERT) {
+            let mut insert = QueryBuilder::<Sqlite>::new("insert into visit_confirmation (visit, at, body) ");
+            insert.push_values(rows, |mut row, confirmation| {
+                row.push_bind(&confirmation.visit).push_bind(confirmation.at.0).push_bind(&confirmation.body);
+            });
+            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+        }
+        let people = confirmations.iter().map(|confirmation| (confirmation.visit.as_str(), &confirmation.sealed));
+        self.insert_people(people.collect()).await?;
+        let visits: Vec<&str> = confirmations.iter().map(|confirmation| confirmation.visit.as_str()).collect();
+        let units = self.units_of_visits(&visits).await?;
+        for Confirmation { visit, at, body, .. } in confirmations {
+            let unit = units.get(visit).ok_or(sqlx::Error::RowNotFound)?;
+            self.enter(entries::confirmation(visit, unit, *at, body));
+        }
         Ok(())
     }
 
@@ -219,16 +221,17 @@ impl Change<'_> {
         let erased = erase.execute(&mut *self.transaction).await?.rows_affected();
         sqlx::query("pragma secure_delete = off").execute(&mut *self.transaction).await?;
         if erased > 0 {
-            let unit = self.unit_of_visit(visit).await?;
-            self.enter(entries::erasure(visit, &unit, role, now));
+            let units = self.units_of_visits(&[visit]).await?;
+            let unit = units.get(visit).ok_or(sqlx::Error::RowNotFound)?;
+            self.enter(entries::erasure(visit, unit, role, now));
         }
         Ok(erased > 0)
     }
 
-    async fn unit_of_visit(&mut self, visit: &str) -> Result<UnitId, StoreError> {
-        let find = sqlx::query_scalar("select unit from visit where id = $1").bind(visit);
-        let unit: String = find.fetch_one(&mut *self.transaction).await?;
-        word(TABLE, &unit)
+    async fn units_of_visits(&mut self, visits: &[&str]) -> Result<HashMap<String, UnitId>, StoreError> {
+        let find = "select v.id, v.unit from json_each($1) j cross join visit v on v.id = j.value";
+        let rows = sqlx::query(find).bind(to_json(visits)).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(|row| Ok((row.try_get("id")?, word(TABLE, row.try_get("unit")?)?))).collect()
     }
 
     /// Units whose verdict a visit may change although it is not theirs: somebody who worked in one of these visits
@@ -251,16 +254,18 @@ impl Change<'_> {
         rows.iter().map(|row| Ok((word(TABLE, row.try_get("unit")?)?, Timestamp(row.try_get("at")?)))).collect()
     }
 
-    async fn insert_person(&mut self, visit: &str, sealed: &Sealed) -> Result<(), StoreError> {
-        let insert = "insert into visit_person (visit, role, name, phone, salt) values ($1, $2, $3, $4, $5)";
-        sqlx::query(insert)
-            .bind(visit)
-            .bind(&sealed.person.role)
-            .bind(sealed.person.name.as_deref())
-            .bind(sealed.person.phone.as_deref())
-            .bind(sealed.salt.as_slice())
-            .execute(&mut *self.transaction)
-            .await?;
+    async fn insert_people(&mut self, people: Vec<(&str, &Sealed)>) -> Result<(), StoreError> {
+        for rows in people.chunks(ROWS_PER_INSERT) {
+            let mut insert = QueryBuilder::<Sqlite>::new("insert into visit_person (visit, role, name, phone, salt) ");
+            insert.push_values(rows, |mut row, (visit, Sealed { person, salt })| {
+                row.push_bind(*visit)
+                    .push_bind(&person.role)
+                    .push_bind(person.name.as_deref())
+                    .push_bind(person.phone.as_deref())
+                    .push_bind(salt.as_slice());
+            });
+            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 }

@@ -99,6 +99,8 @@ mod replay;
 
 mod tls;
 
+mod years;
+
 mod sinks;
 
 #[cfg(feature = "embedded-broker")]
