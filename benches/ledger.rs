@@ -1,8 +1,10 @@
-//! Ten years of a city in one file: how fast records enter the ledger, and how long its answers take.
+//! Ten years of a city's maintenance in one file: how fast records enter the ledger, what auditors wait for, how long the
+//! whole file takes to be verified.
 //!
-//! `cargo bench --bench ledger` makes the file through the store's own transactions, visit by visit, and prints every
-//! figure in one run; docs/PERFORMANCE.md explains them. `BENCH_VISITS` is how many (2,100,000: 8,000 units, 26 visits a
-//! year, ten years).
+//! `cargo bench --bench ledger` has the simulator write half a year and then ten years of 8,000 units (0.1 and 2.1 million
+//! visits), signed each day, and prints every figure in one run; docs/PERFORMANCE.md explains them. `BENCH_DAYS` names
+//! other lengths, in days; `BENCH_FOLDER` a folder whose disk has room (14 GB). `BENCH_FILE` names a file that is kept, and
+//! asked again if it is there.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,183 +12,109 @@
     reason = "a bench stops where something is not as it says, and measures time"
 )]
 
-use std::path::Path;
+#[path = "ledger/lists.rs"]
+mod lists;
+
+#[path = "ledger/judged.rs"]
+mod judged;
+
+#[path = "ledger/asked.rs"]
+mod asked;
+
+#[path = "ledger/verified.rs"]
+mod verified;
+
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use liftwatch::domain::id::{PublisherId, UnitId};
-use liftwatch::domain::time::{HOUR, MINUTE, Timestamp};
-use liftwatch::domain::visit::{Visit, VisitKind, VisitRecord};
+use liftwatch::cli::years::{self, Wanted, Written};
+use liftwatch::domain::id::RegionCode;
+use liftwatch::domain::time::Timestamp;
 use liftwatch::ledger::checkpoint::{SigningKey, generate};
-use liftwatch::ledger::tree::Question;
-use liftwatch::package::report::Offset;
-use liftwatch::package::{self, Content, Texts};
-use liftwatch::store::Store;
-use liftwatch::store::read::Reader;
-use liftwatch::store::read::visits::VisitFilter;
-use liftwatch::store::verify;
+use liftwatch::simulate::city::{City, CitySettings, build};
+use liftwatch::simulate::maintenance::YearsSettings;
 
-const UNITS: u64 = 8_000;
-const FIRMS: u64 = 25;
-const WORKERS: u64 = 300;
-/// Visits in one transaction.
-const BATCH: u64 = 500;
-/// 2016-01-01T00:00:00Z.
-const START: i64 = 1_451_606_400_000;
-/// Between two visits of the city, so that 2.1 million take ten years.
-const BETWEEN: i64 = 150_000;
+const UNITS: usize = 8_000;
+
+/// The midnight on which all of it ends: 2026-11-24.
+const END: Timestamp = Timestamp(1_795_478_400_000);
+
+/// Days of the first and of the second file.
+const DAYS: &str = "175,3650";
 
 fn main() {
-    let visits = std::env::var("BENCH_VISITS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_100_000);
+    let days = std::env::var("BENCH_DAYS").unwrap_or_else(|_| DAYS.to_owned());
+    let days: Vec<u32> = days.split(',').map(|days| days.parse().unwrap()).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(run(visits));
-}
-
-async fn run(visits: u64) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("liftwatch.db");
-    let key: SigningKey = generate("lifts.example/bench").unwrap().0.parse().unwrap();
-    let early = (visits / 20).max(1);
-    println!("{visits} visits of {UNITS} units, {BATCH} in a transaction");
-    let mut random = fastrand::Rng::with_seed(1);
-    fill(&file, 0..early, &mut random).await;
-    ask(&file, early, &key).await;
-    let took = fill(&file, early..visits, &mut random).await;
-    let rate = (visits - early) as f64 / took.as_secs_f64();
-    println!("records stored and entered into the ledger     {rate:>9.0} /s");
-    ask(&file, visits, &key).await;
-    check(&file, &key).await;
-}
-
-/// Stores visits as the pipeline does: the row, the workers and the leaf in one transaction.
-async fn fill(file: &Path, numbers: std::ops::Range<u64>, random: &mut fastrand::Rng) -> Duration {
-    let mut store = Store::open(file).await.unwrap();
-    let began = Instant::now();
-    let mut next = numbers.start;
-    while next < numbers.end {
-        let until = numbers.end.min(next + BATCH);
-        let mut change = store.begin().await.unwrap();
-        for number in next..until {
-            change.insert_visit(&visit(number, random)).await.unwrap();
-        }
-        change.commit().await.unwrap();
-        next = until;
-    }
-    let took = began.elapsed();
-    store.close().await.unwrap();
-    took
-}
-
-fn visit(number: u64, random: &mut fastrand::Rng) -> VisitRecord {
-    let unit = UnitId::new(&format!("B{:06}", number % UNITS)).unwrap();
-    let started_at = Timestamp(START + number as i64 * BETWEEN);
-    let ended_at = started_at + 40 * MINUTE;
-    let workers: Vec<String> = (0..2).map(|_| format!("w-{}", random.u64(..WORKERS))).collect();
-    let firm = number % UNITS % FIRMS;
-    let items: Vec<String> = (1..=31).map(|item| format!(r#"{{"id":"A{item:02}","result":"pass"}}"#)).collect();
-    let body = format!(
-        r#"{{"ended_at":"{ended_at}","items":[{}],"kind":"HM","record_id":"r-{number}","started_at":"{started_at}","ts":"{ended_at}","workers":["{}","{}"]}}"#,
-        items.join(","),
-        workers[0],
-        workers[1]
-    );
-    let record = Visit {
-        ts: ended_at,
-        record_id: format!("r-{number}"),
-        kind: if number.is_multiple_of(12) { VisitKind::Sm } else { VisitKind::Hm },
-        started_at,
-        ended_at: Some(ended_at),
-        workers,
-        supersedes: None,
-        supersedes_publisher: None,
-        people: Vec::new(),
-        body,
-    };
-    VisitRecord {
-        id: format!("v-{:012x}-{:016x}", started_at.0, random.u64(..)),
-        unit,
-        publisher: PublisherId::new(&format!("firm-{firm}")).unwrap(),
-        received_at: ended_at + HOUR,
-        visit: record,
-        sealed: Vec::new(),
+    for days in days {
+        runtime.block_on(run(days));
     }
 }
 
-/// Closes the stretch as the signer does, and asks what auditors ask.
-async fn ask(file: &Path, visits: u64, key: &SigningKey) {
-    let now = Timestamp(START + visits as i64 * BETWEEN + HOUR);
-    let mut store = Store::open(file).await.unwrap();
-    let mut change = store.begin().await.unwrap();
-    let began = Instant::now();
-    let head = change.close_stretch(now).await.unwrap();
-    change.keep_checkpoint(head.size, &key.sign(head), now).await.unwrap();
-    change.commit().await.unwrap();
-    println!("with {visits} visits, {} entries:", head.size);
-    println!("  a checkpoint                                 {:>9.1} ms", milliseconds(began.elapsed()));
-    store.close().await.unwrap();
+async fn run(days: u32) {
+    let folder = std::env::var_os("BENCH_FOLDER").map_or_else(std::env::temp_dir, Into::into);
+    let folder = tempfile::tempdir_in(folder).unwrap();
+    let file = std::env::var_os("BENCH_FILE").map_or_else(|| folder.path().join("liftwatch.db"), PathBuf::from);
+    let key_file = file.with_extension("key");
+    if !file.exists() {
+        std::fs::write(&key_file, generate("lifts.example/bench").unwrap().0).unwrap();
+        let key = std::fs::read_to_string(&key_file).unwrap().parse().unwrap();
+        made(&file, days, &key).await;
+    }
+    let key = std::fs::read_to_string(&key_file).unwrap().parse().unwrap();
+    asked::all(&file, END).await;
+    verified::whole(&file, &key).await;
+}
 
-    let reader = Reader::open(file).await.unwrap();
-    let mut random = fastrand::Rng::with_seed(2);
-    let began = Instant::now();
-    for _ in 0..200 {
-        let index = random.u64(..head.size);
-        reader.ask_tree(Question::Inclusion { size: head.size, index }).await.unwrap();
-    }
-    println!("  an inclusion proof                           {:>9.2} ms", milliseconds(began.elapsed()) / 200.0);
-    let began = Instant::now();
-    let stretch = reader.stretch(None, None).await.unwrap();
-    let bundle = reader.bundle_of(&"B000017".parse().unwrap(), None, &stretch.to).await.unwrap();
-    let entries = bundle.entries.len();
-    let packed = package::pack(&Content::Unit(Box::new(bundle)), Offset::CHINA).unwrap();
-    let size = packed.len() / 1024;
-    println!("  a unit's package: {entries} entries, {size} KiB      {:>9.1} ms", milliseconds(began.elapsed()));
-    // As many as a package may have, or all that there are.
-    let last = VisitFilter {
-        from: Some(START + visits.saturating_sub(20_000) as i64 * BETWEEN),
-        folded: true,
-        ..VisitFilter::default()
-    };
-    let began = Instant::now();
-    let selection = reader.selection_of(&last, &stretch.to).await.unwrap();
-    let (entries, gathered) = (selection.entries.len(), milliseconds(began.elapsed()));
-    let packed = package::pack(&Content::Visits(Box::new(selection)), Offset::CHINA).unwrap();
-    let (size, took) = (packed.len() / 1024, milliseconds(began.elapsed()) - gathered);
-    println!("  a package of visits: {entries} entries, {size} KiB, gathered {gathered:.0} ms, packed {took:.0} ms");
-    let began = Instant::now();
-    package::verify(&packed, &key.public(), Texts::Checked).unwrap();
-    println!("  that package, verified                       {:>9.1} ms", milliseconds(began.elapsed()));
-    let some = VisitFilter { limit: 100, ..VisitFilter::default() };
-    let middle = START + visits as i64 * BETWEEN / 2;
-    let questions = [
-        ("all, the newest", VisitFilter { ..some.clone() }),
-        ("of a unit", VisitFilter { unit: Some("B000017".to_owned()), ..some.clone() }),
-        (
-            "of a unit, until the middle",
-            VisitFilter { unit: Some("B000017".to_owned()), to: Some(middle), ..some.clone() },
-        ),
-        ("of a worker", VisitFilter { worker: Some("w-17".to_owned()), ..some.clone() }),
-        ("of a kind, folded", VisitFilter { kind: Some("SM".to_owned()), folded: true, ..some.clone() }),
-        ("corrected later (there is none)", VisitFilter { corrected: true, ..some }),
-    ];
-    for (what, filter) in questions {
-        let began = Instant::now();
-        let page = reader.visits(&filter).await.unwrap();
-        let (rows, took) = (page.items.len(), milliseconds(began.elapsed()));
-        println!("  first page of visits, {what:<32} {rows:>4} rows {took:>7.1} ms");
-    }
-    reader.close().await;
+async fn made(file: &Path, days: u32, key: &SigningKey) {
+    let region = RegionCode::new("350582").unwrap();
+    let today = jiff::civil::date(2026, 11, 24);
+    let city = build(&CitySettings { units: UNITS, seed: 42, region, today }).unwrap();
+    println!("{days} days of {UNITS} units, a transaction and a checkpoint for each day");
+    let written = fill(file, &city, days, key).await;
+    judged::overdue_and_told(file, END, key).await;
     let bytes = std::fs::metadata(file).unwrap().len();
-    println!("  the file: {} MiB, {} bytes a visit", bytes >> 20, bytes / visits);
+    println!("  the file                                     {:>9} MiB", bytes >> 20);
+    println!("    a visit, all that belongs to it            {:>9} bytes", bytes / written.visits);
+    println!("    of which the record's own text             {:>9} bytes", written.bytes / written.visits);
 }
 
-async fn check(file: &Path, key: &SigningKey) {
-    let began = Instant::now();
-    let report = verify::verify(file, &[key.public()], &[]).await.unwrap();
-    assert!(report.is_clean(), "{:?}", report.findings);
-    let took = began.elapsed();
-    let rate = report.entries as f64 / took.as_secs_f64();
-    println!("the whole file verified, rows and all: {:.1} s   {rate:>9.0} entries/s", took.as_secs_f64());
+async fn fill(file: &Path, city: &City, days: u32, key: &SigningKey) -> Written {
+    let checklists = lists::of_the_regulation();
+    let settings = YearsSettings { seed: 42, end: END, days };
+    let wanted = Wanted { city, checklists: &checklists, settings, key: Some(key) };
+    let (began, spent) = (Instant::now(), cpu());
+    // The last tenth by itself: whether it becomes slower as the file grows.
+    let mut at_tenth: Option<(Instant, Written)> = None;
+    let written = years::write(file, &wanted, |written| {
+        if at_tenth.is_none() && written.days * 10 >= u64::from(days) * 9 {
+            at_tenth = Some((Instant::now(), *written));
+        }
+    });
+    let written = written.await.unwrap();
+    let (took, spent) = (began.elapsed().as_secs_f64(), (cpu() - spent).as_secs_f64());
+    let entries = written.visits + written.confirmations;
+    println!("  visits                                       {:>9}", written.visits);
+    println!("  owners' confirmations                        {:>9}", written.confirmations);
+    println!("  appended, with the ledger");
+    println!("    visits, each with its confirmation         {:>9.0} /s", written.visits as f64 / took);
+    println!("    entries                                    {:>9.0} /s", entries as f64 / took);
+    if let Some((at, then)) = at_tenth {
+        let rate = (written.visits - then.visits) as f64 / at.elapsed().as_secs_f64();
+        println!("    visits, the last tenth alone               {rate:>9.0} /s");
+    }
+    println!("    took {took:.1} s, {spent:.1} s of a processor");
+    written
+}
+
+/// Processor time of this process so far; the machine may have other work. In ticks of 10 ms.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 fn milliseconds(took: Duration) -> f64 {
-    took.as_secs_f64() * 1000.0
+    took.as_secs_f64() * 1_000.0
 }

@@ -12,6 +12,8 @@ pub mod decode;
 
 pub mod qr;
 
+pub mod years;
+
 pub mod wing;
 
 pub mod backup;

@@ -1,6 +1,6 @@
 //! `simulate` and `replay`: publishers of a made-up city and of a real log, for any broker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +8,14 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::broker::BrokerUrl;
+use crate::checklists::Checklists;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::id::{PublisherId, RegionCode};
 use crate::domain::time::{SECOND, Timestamp};
+use crate::signer;
 use crate::simulate::city::{self, City, CitySettings};
 use crate::simulate::controllers::{self, SimulationSettings};
+use crate::simulate::maintenance::YearsSettings;
 use crate::simulate::publisher::{PublisherSettings, Tally};
 use crate::simulate::registry_csv;
 use crate::simulate::replay::{self, ReplaySettings};
@@ -20,6 +23,7 @@ use crate::simulate::status_log::{LogMap, MAP_HELP};
 use crate::simulate::story::{PowerCut, StorySettings};
 
 use super::stop;
+use super::years::{self, Wanted};
 
 /// How a publisher reaches its broker.
 #[derive(Debug, Args)]
@@ -88,7 +92,7 @@ fn speed(text: &str) -> Result<f64, String> {
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  liftwatch simulate --units 100 --registry units.csv\n  liftwatch import units units.csv --config liftwatch.toml\n  liftwatch simulate --units 100 --broker mqtt://127.0.0.1:1883"
+    after_help = "Example:\n  liftwatch simulate --units 100 --registry units.csv\n  liftwatch import units units.csv --config liftwatch.toml\n  liftwatch simulate --units 100 --broker mqtt://127.0.0.1:1883\n  liftwatch simulate --years 10 --db ten-years.db"
 )]
 pub struct SimulateArgs {
     #[command(flatten)]
@@ -104,6 +108,18 @@ pub struct SimulateArgs {
     /// Writes the city's registry to this file, and publishes nothing
     #[arg(long, value_name = "FILE.csv")]
     registry: Option<PathBuf>,
+    /// Writes so many years of maintenance records, those before the start, into a new database file, and publishes nothing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=30), requires = "db", conflicts_with = "registry")]
+    years: Option<u32>,
+    /// That file
+    #[arg(long, value_name = "FILE", requires = "years")]
+    db: Option<PathBuf>,
+    /// A folder with checklists that stand for the built-in ones in those records
+    #[arg(long, value_name = "FOLDER", requires = "years")]
+    checklists: Option<PathBuf>,
+    /// The key that signs a checkpoint of each day (liftwatch ledger key)
+    #[arg(long, value_name = "FILE", requires = "years")]
+    key: Option<PathBuf>,
     /// So many seconds after the start of the live stream every unit loses its mains, within ten seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32))]
     power_cut_after: Option<u32>,
@@ -132,6 +148,10 @@ pub async fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
         write_registry(&city, &file)?;
         println!("{} units written to {}", city.units.len(), file.display());
         return Ok(());
+    }
+    if let (Some(years), Some(file)) = (args.years, &args.db) {
+        let settings = YearsSettings { seed: args.city.seed, end: years::midnight(start), days: 365 * years };
+        return write_years(&city, settings, file, args.checklists.as_deref(), args.key).await;
     }
     let stopping = stop::on_signals()?;
     let tally = Arc::new(Tally::default());
@@ -162,10 +182,31 @@ pub async fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write_registry(city: &City, file: &std::path::Path) -> anyhow::Result<()> {
+pub fn write_registry(city: &City, file: &Path) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", file.display());
     let out = std::fs::File::create(file).with_context(failed)?;
     registry_csv::write(&city.units, out).with_context(failed)
+}
+
+async fn write_years(
+    city: &City,
+    settings: YearsSettings,
+    file: &Path,
+    checklists: Option<&Path>,
+    key_file: Option<PathBuf>,
+) -> anyhow::Result<()> {
+    let checklists = Checklists::load(checklists)?;
+    let key = signer::Settings { key_file, ..signer::Settings::default() }.key()?;
+    let wanted = Wanted { city, checklists: &checklists, settings, key: key.as_ref() };
+    let written = years::write(file, &wanted, |_| {}).await?;
+    println!(
+        "{} visits and {} confirmations of {} days written to {}",
+        written.visits,
+        written.confirmations,
+        written.days,
+        file.display()
+    );
+    Ok(())
 }
 
 /// Arguments of `replay`.

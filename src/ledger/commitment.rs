@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use crate::domain::visit::Person;
 
-use super::leaf::canonical;
+use super::canonical::canonical;
 
 /// Bytes of a salt.
 const SALT: usize = 32;

@@ -4,15 +4,15 @@
 //! root of a tree over (unit, number, hash of that entry) of every unit, in order of the units' ids. Two of them show
 //! which numbers a unit used between them, so an export that lacks one is found (docs/decisions/0014).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::id::UnitId;
 
 use super::hash::Hash;
-use super::leaf::canonical;
 use super::proof::{NotProven, check_inclusion};
 
 use super::checkpoint::Head;
+use super::spelling::Members;
 
 /// A unit's newest entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,8 @@ impl UnitHead {
     /// The bytes that stand for it in the tree over all units.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        canonical(&json!([self.unit.as_str(), self.number, self.hash.to_string()]))
+        // An id needs no escape, and a hash has none.
+        format!("[\"{}\",{},\"{}\"]", self.unit, self.number, self.hash).into_bytes()
     }
 }
 
@@ -39,6 +40,8 @@ pub struct Heads {
     /// Level by level from the leaves up. A node without a neighbour is its own parent, which gives RFC 6962's tree.
     /// Empty while a unit has been added and nobody has asked since.
     levels: Vec<Vec<Hash>>,
+    /// Rows that have changed since the levels were made.
+    stale: Vec<usize>,
 }
 
 impl Heads {
@@ -46,43 +49,69 @@ impl Heads {
     #[must_use]
     pub fn new(mut rows: Vec<UnitHead>) -> Self {
         rows.sort_unstable_by(|one, other| one.unit.cmp(&other.unit));
-        let mut heads = Self { rows, levels: Vec::new() };
+        let mut heads = Self { rows, levels: Vec::new(), stale: Vec::new() };
         heads.build();
         heads
     }
 
     fn build(&mut self) {
-        if !self.levels.is_empty() {
-            return;
+        if self.levels.is_empty() {
+            let mut level: Vec<Hash> = self.rows.iter().map(|row| Hash::of_leaf(&row.to_bytes())).collect();
+            while level.len() > 1 {
+                let above = level.chunks(2).map(parent).collect();
+                self.levels.push(std::mem::replace(&mut level, above));
+            }
+            self.levels.push(level);
+            self.stale.clear();
         }
-        let mut level: Vec<Hash> = self.rows.iter().map(|row| Hash::of_leaf(&row.to_bytes())).collect();
-        while level.len() > 1 {
-            let above = level.chunks(2).map(parent).collect();
-            self.levels.push(std::mem::replace(&mut level, above));
+        let mut stale = std::mem::take(&mut self.stale);
+        stale.sort_unstable();
+        stale.dedup();
+        for &index in &stale {
+            self.levels[0][index] = Hash::of_leaf(&self.rows[index].to_bytes());
         }
-        self.levels.push(level);
+        for level in 1..self.levels.len() {
+            stale.iter_mut().for_each(|index| *index /= 2);
+            stale.dedup();
+            for &index in &stale {
+                let below = &self.levels[level - 1];
+                self.levels[level][index] = parent(&below[2 * index..below.len().min(2 * index + 2)]);
+            }
+        }
     }
 
-    /// A unit has a new entry. Costs one path for a unit that has been seen; a new one has the tree made anew when it is
-    /// asked for next.
+    /// A unit has a new entry. The tree over all units waits until somebody asks for it.
     pub fn put(&mut self, head: UnitHead) {
         match self.rows.binary_search_by(|row| row.unit.cmp(&head.unit)) {
             Err(place) => {
                 self.rows.insert(place, head);
                 self.levels.clear();
             }
-            Ok(index) if self.levels.is_empty() => self.rows[index] = head,
-            Ok(mut index) => {
-                self.levels[0][index] = Hash::of_leaf(&head.to_bytes());
+            Ok(index) => {
                 self.rows[index] = head;
-                for level in 1..self.levels.len() {
-                    let pair = index & !1;
-                    let below = &self.levels[level - 1];
-                    let node = parent(&below[pair..below.len().min(pair + 2)]);
-                    index /= 2;
-                    self.levels[level][index] = node;
-                }
+                self.touched(index);
             }
+        }
+    }
+
+    /// As [`Heads::put`] for the entry that follows; gives the number and the hash before. Looks the unit up once.
+    pub fn advance(&mut self, unit: &str, number: u64, hash: Hash) -> Option<(u64, Hash)> {
+        let index = self.rows.binary_search_by(|row| row.unit.as_str().cmp(unit)).ok()?;
+        let row = &mut self.rows[index];
+        let before = (row.number, row.hash);
+        (row.number, row.hash) = (number, hash);
+        self.touched(index);
+        Some(before)
+    }
+
+    fn touched(&mut self, index: usize) {
+        if self.levels.is_empty() {
+            return;
+        }
+        self.stale.push(index);
+        if self.stale.len() > 4 * self.rows.len() {
+            self.stale.sort_unstable();
+            self.stale.dedup();
         }
     }
 
@@ -106,8 +135,11 @@ impl Heads {
     }
 
     /// What a `heads` entry says of them.
-    pub fn body(&mut self) -> Value {
-        json!({ "units": self.size(), "root": self.root().to_string() })
+    pub fn body(&mut self) -> Members {
+        let mut body = Members::default();
+        body.text("root", &self.root().to_string());
+        body.raw("units", &self.size().to_string());
+        body
     }
 
     /// The proof of a unit's newest entry, or that it has none.
@@ -204,6 +236,7 @@ impl HeadProof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::canonical::canonical;
 
     fn heads(units: &[&str]) -> Heads {
         let row = |(number, unit): (usize, &&str)| UnitHead {
@@ -219,7 +252,7 @@ mod tests {
         for count in 0..9 {
             let units: Vec<String> = (0..count).map(|n| format!("u{:02}", 2 * n + 1)).collect();
             let mut heads = heads(&units.iter().map(String::as_str).collect::<Vec<_>>());
-            let all = commitment(&heads.body()).unwrap();
+            let all = commitment(&serde_json::from_str(&heads.body().object()).unwrap()).unwrap();
             for n in 0..=2 * count {
                 let unit: UnitId = format!("u{n:02}").parse().unwrap();
                 let shown = heads.prove(&unit).check(&unit, all).unwrap();
@@ -234,17 +267,28 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(7);
         for step in 1..200 {
             let unit: UnitId = format!("u{}", random.u32(..23)).parse().unwrap();
-            let number = grown.get(&unit).map_or(0, |head| head.number) + 1;
-            grown.put(UnitHead { unit, number, hash: Hash::of_leaf(&[step]) });
-            let mut at_once = Heads::new(grown.rows.clone());
-            assert_eq!(grown.root(), at_once.root(), "step {step}");
+            let before = grown.get(&unit).cloned();
+            let (number, hash) = (before.as_ref().map_or(1, |head| head.number + 1), Hash::of_leaf(&[step]));
+            let seen = grown.advance(unit.as_str(), number, hash);
+            assert_eq!(seen, before.map(|head| (head.number, head.hash)));
+            if seen.is_none() {
+                grown.put(UnitHead { unit, number, hash });
+            }
+            // Asked now and then, so that several rows wait.
+            if random.bool() {
+                let mut at_once = Heads::new(grown.rows.clone());
+                assert_eq!(grown.root(), at_once.root(), "step {step}");
+            }
+            let row = UnitHead { unit: "a.b".parse().unwrap(), number, hash };
+            let expected = canonical(&serde_json::json!([row.unit.as_str(), number, hash.to_string()]));
+            assert_eq!(row.to_bytes(), expected);
         }
     }
 
     #[test]
     fn a_unit_that_has_entries_cannot_be_shown_to_have_none() {
         let mut heads = heads(&["a", "b", "c"]);
-        let all = commitment(&heads.body()).unwrap();
+        let all = commitment(&serde_json::from_str(&heads.body().object()).unwrap()).unwrap();
         let b: UnitId = "b".parse().unwrap();
         let (before, after) = (heads.row(0), heads.row(2));
         let hidden = HeadProof::HasNone { before: Some(before.clone()), after: Some(after.clone()) };

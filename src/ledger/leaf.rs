@@ -1,13 +1,17 @@
 //! The bytes of an entry: JSON in the canonical form of RFC 8785, so that the same record always has the same hash.
 
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::vocabulary;
 
+use super::canonical::{canonical, members, plain};
 use super::hash::Hash;
+use super::spelling::Members;
 
 vocabulary!(
     /// What an entry records.
@@ -62,30 +66,70 @@ pub struct Leaf<'a> {
     pub reference: &'a str,
     /// `None` for what concerns no single unit.
     pub link: Option<Link<'a>>,
-    pub body: &'a Value,
+    /// A JSON object in canonical form.
+    pub body: &'a str,
 }
 
 impl Leaf<'_> {
     /// The bytes that are kept and hashed.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut leaf = Map::new();
-        leaf.insert("kind".to_owned(), json!(self.kind.as_str()));
-        leaf.insert("at".to_owned(), json!(self.at.to_string()));
-        leaf.insert("ref".to_owned(), json!(self.reference));
-        if let Some(link) = &self.link {
-            leaf.insert("unit".to_owned(), json!(link.unit.as_str()));
-            leaf.insert("number".to_owned(), json!(link.number));
-            leaf.insert("previous".to_owned(), json!(link.previous.map(|hash| hash.to_string())));
-        }
-        let body = canonical(self.body);
-        if body.len() > LONGEST_BODY {
-            leaf.insert("body_sha256".to_owned(), json!(sha256_hex(&body)));
+        let mut leaf = Members::default();
+        leaf.text("at", &self.at.to_string());
+        if self.body.len() > LONGEST_BODY {
+            leaf.text("body_sha256", &sha256_hex(self.body.as_bytes()));
         } else {
-            leaf.insert("body".to_owned(), self.body.clone());
+            leaf.raw("body", self.body);
         }
-        canonical(&Value::Object(leaf))
+        leaf.text("kind", self.kind.as_str());
+        if let Some(link) = &self.link {
+            leaf.raw("number", &link.number.to_string());
+            leaf.maybe("previous", link.previous.map(|hash| hash.to_string()).as_deref());
+            leaf.text("unit", link.unit.as_str());
+        }
+        leaf.text("ref", self.reference);
+        leaf.object().into_bytes()
     }
+}
+
+/// A leaf as it lies in its bytes, for whoever reads millions of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance<'a> {
+    pub kind: EntryKind,
+    pub at: Timestamp,
+    pub reference: &'a str,
+    /// Unit, number, and the hash of the entry before.
+    pub link: Option<(&'a str, u64, Option<Hash>)>,
+    /// In canonical form; `None` where the leaf holds the body's hash alone.
+    pub body: Option<Cow<'a, str>>,
+}
+
+/// Reads a leaf where it lies. `None` says nothing against it: [`read`] knows every spelling, and what is wrong.
+#[must_use]
+pub fn glance(bytes: &[u8]) -> Option<Glance<'_>> {
+    let members = members(std::str::from_utf8(bytes).ok()?)?;
+    let value = |name: &str| members.iter().find(|(own, _)| *own == name).map(|(_, value)| *value);
+    let link = match value("unit") {
+        None => None,
+        Some(unit) => {
+            let previous = match value("previous")? {
+                "null" => None,
+                hash => Some(plain(hash)?.parse().ok()?),
+            };
+            let unit = plain(unit).filter(|unit| UnitId::new(unit).is_ok())?;
+            Some((unit, value("number")?.parse().ok()?, previous))
+        }
+    };
+    if value("body").is_none() {
+        plain(value("body_sha256")?)?;
+    }
+    Some(Glance {
+        kind: plain(value("kind")?)?.parse().ok()?,
+        at: Timestamp::parse(plain(value("at")?)?).ok()?,
+        reference: plain(value("ref")?)?,
+        link,
+        body: value("body").map(Cow::Borrowed),
+    })
 }
 
 /// What a leaf says, read back from its bytes.
@@ -100,6 +144,21 @@ pub struct Read {
     pub body: Option<Value>,
     /// Of the body's canonical form, in hex.
     pub body_sha256: String,
+}
+
+impl Read {
+    /// The same as [`glance`] gives it.
+    #[must_use]
+    pub fn glance(&self) -> Glance<'_> {
+        let text = |body: &Value| Cow::Owned(String::from_utf8_lossy(&canonical(body)).into_owned());
+        Glance {
+            kind: self.kind,
+            at: self.at,
+            reference: &self.reference,
+            link: self.link.as_ref().map(|(unit, number, previous)| (unit.as_str(), *number, *previous)),
+            body: self.body.as_ref().map(text),
+        }
+    }
 }
 
 /// Bytes that are no leaf of this log.
@@ -151,28 +210,18 @@ pub fn read(bytes: &[u8]) -> Result<Read, NotALeaf> {
     })
 }
 
-/// The canonical form of RFC 8785.
-///
-/// # Panics
-/// Never: a [`Value`] has string keys and finite numbers, which is all that the form asks for.
-#[must_use]
-pub fn canonical(value: &Value) -> Vec<u8> {
-    serde_json_canonicalizer::to_vec(value).expect("a JSON value has string keys and finite numbers")
-}
-
 /// SHA-256 in lower-case hex.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a string takes everything");
-        hex
-    })
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    Sha256::digest(bytes).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn unit() -> UnitId {
         "u1".parse().unwrap()
@@ -180,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_leaf_reads_back_what_it_was_made_of_in_one_fixed_spelling() {
-        let body = json!({ "b": 1.0, "a": "晋江" });
+        let body = r#"{"a":"晋江","b":1}"#;
         let unit = unit();
         let previous = Hash::of_leaf(b"before");
         let leaf = Leaf {
@@ -188,13 +237,17 @@ mod tests {
             at: Timestamp(0),
             reference: "v-1",
             link: Some(Link { unit: &unit, number: 2, previous: Some(previous) }),
-            body: &body,
+            body,
         };
         let bytes = leaf.to_bytes();
         let expected = format!(
             r#"{{"at":"1970-01-01T00:00:00.000Z","body":{{"a":"晋江","b":1}},"kind":"visit","number":2,"previous":"{previous}","ref":"v-1","unit":"u1"}}"#
         );
         assert_eq!(String::from_utf8(bytes.clone()).unwrap(), expected);
+        let seen = glance(&bytes).unwrap();
+        assert_eq!((seen.link, seen.body.as_deref()), (Some(("u1", 2, Some(previous))), Some(body)));
+        assert_eq!((seen.kind, seen.at, seen.reference), (leaf.kind, leaf.at, leaf.reference));
+        assert_eq!(read(&bytes).unwrap().glance(), seen);
         let read = read(&bytes).unwrap();
         assert_eq!(read.link, Some((unit.clone(), 2, Some(previous))));
         assert_eq!(read.body, Some(json!({ "a": "晋江", "b": 1 })));
@@ -202,20 +255,20 @@ mod tests {
 
     #[test]
     fn a_long_body_stands_in_its_leaf_by_its_hash() {
-        let body = json!({ "text": "x".repeat(LONGEST_BODY) });
+        let body = format!(r#"{{"text":"{}"}}"#, "x".repeat(LONGEST_BODY));
         let leaf = Leaf { kind: EntryKind::Hazard, at: Timestamp(0), reference: "h-1", link: None, body: &body };
+        assert_eq!(glance(&leaf.to_bytes()).unwrap().body, None);
         let read = read(&leaf.to_bytes()).unwrap();
         assert_eq!(read.body, None);
-        assert_eq!(read.body_sha256, sha256_hex(&canonical(&body)));
+        assert_eq!(read.body_sha256, sha256_hex(body.as_bytes()));
     }
 
     #[test]
     fn bytes_that_mean_the_same_but_are_spelt_otherwise_are_refused() {
-        let body = json!({});
-        let leaf = Leaf { kind: EntryKind::Config, at: Timestamp(0), reference: "", link: None, body: &body };
+        let leaf = Leaf { kind: EntryKind::Config, at: Timestamp(0), reference: "", link: None, body: "{}" };
         let mut bytes = leaf.to_bytes();
-        assert!(read(&bytes).is_ok());
+        assert!(read(&bytes).is_ok() && glance(&bytes).is_some());
         bytes.push(b' ');
-        assert_eq!(read(&bytes), Err(NotALeaf::NotCanonical));
+        assert_eq!((read(&bytes), glance(&bytes)), (Err(NotALeaf::NotCanonical), None));
     }
 }

@@ -6,6 +6,10 @@
 
 pub mod hash;
 
+pub mod canonical;
+
+pub mod spelling;
+
 pub mod leaf;
 
 pub mod commitment;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::leaf::{Read, canonical};
+use super::canonical::canonical;
+use super::leaf::Read;
 
 /// What every sheet begins with, so that spreadsheets read it as UTF-8.
 const BOM: &str = "\u{feff}";

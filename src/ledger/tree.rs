@@ -27,8 +27,10 @@ pub struct Edge {
     size: u64,
     /// By level; fewer than [`WIDTH`] hashes each.
     open: Vec<Vec<Hash>>,
-    /// What was added since [`Edge::take_grown`].
-    grown: BTreeMap<Place, Vec<Hash>>,
+    /// Tiles that became full since [`Edge::take_grown`].
+    full: BTreeMap<Place, Vec<Hash>>,
+    /// How many levels of open tiles have grown since then.
+    grown: usize,
 }
 
 /// Tiles that do not belong to a tree of this size.
@@ -65,7 +67,7 @@ impl Edge {
             }
             open.push(tile);
         }
-        Ok(Self { size, open, grown: BTreeMap::new() })
+        Ok(Self { size, open, full: BTreeMap::new(), grown: 0 })
     }
 
     /// Leaves so far.
@@ -81,22 +83,31 @@ impl Edge {
             if self.open.len() == level {
                 self.open.push(Vec::new());
             }
-            let number = self.size >> (usize::from(HEIGHT) * (level + 1));
             let tile = &mut self.open[level];
             tile.push(hash);
-            self.grown.insert(Place { level: level as u8, number }, tile.clone());
+            self.grown = self.grown.max(level + 1);
             if tile.len() < WIDTH {
                 break;
             }
             hash = subtree(tile);
-            tile.clear();
+            let number = self.size >> (usize::from(HEIGHT) * (level + 1));
+            self.full.insert(Place { level: level as u8, number }, std::mem::take(tile));
         }
         self.size += 1;
     }
 
     /// The tiles that changed, whole, and forgets that they did.
     pub fn take_grown(&mut self) -> BTreeMap<Place, Vec<Hash>> {
-        std::mem::take(&mut self.grown)
+        let mut grown = std::mem::take(&mut self.full);
+        let changed = std::mem::take(&mut self.grown);
+        let open = Self::places(self.size).zip(&self.open).take(changed);
+        grown.extend(open.filter(|(_, tile)| !tile.is_empty()).map(|((place, _), tile)| (place, tile.clone())));
+        grown
+    }
+
+    /// The tiles that became full, and forgets that they did.
+    pub fn take_full(&mut self) -> BTreeMap<Place, Vec<Hash>> {
+        std::mem::take(&mut self.full)
     }
 
     /// The root of the tree as it is now.

@@ -93,7 +93,7 @@ impl Pipeline {
                 let sealed = people::sealed(person);
                 let body = confirmation_body(visit, &of_person(&sealed.person, &sealed.salt), note);
                 let confirmation = Confirmation { visit: visit.to_owned(), at: now, body, sealed };
-                change.insert_confirmation(&confirmation).await?;
+                change.insert_confirmations(&[confirmation]).await?;
                 Confirmed::Stored
             }
         };

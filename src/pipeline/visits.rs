@@ -64,9 +64,7 @@ pub async fn insert(change: &mut Change<'_>, staging: &mut Staging) -> Result<()
     if staging.visits.is_empty() {
         return Ok(());
     }
-    for record in &staging.visits {
-        change.insert_visit(record).await?;
-    }
+    change.insert_visits(&staging.visits).await?;
     let mut ids: Vec<&str> = staging.visits.iter().map(|record| record.id.as_str()).collect();
     change.link_corrections(&ids).await?;
     ids.extend(staging.corrected.iter().map(String::as_str));

@@ -12,6 +12,8 @@ pub mod agenda;
 
 pub mod story;
 
+pub mod maintenance;
+
 pub mod publisher;
 
 pub mod outstanding;

@@ -10,9 +10,10 @@ use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::ledger::leaf::{EntryKind, sha256_hex};
 use crate::ledger::selection::Question;
+use crate::ledger::spelling::Members;
 
 /// What a row says in the ledger.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     pub kind: EntryKind,
     pub at: Timestamp,
@@ -20,8 +21,7 @@ pub struct Entry {
     pub reference: String,
     /// `None` for what concerns no single unit.
     pub unit: Option<UnitId>,
-    /// A JSON object.
-    pub body: Value,
+    pub body: Members,
     /// Members that name a person: the leaf holds a commitment to each, the salt stands beside the row.
     pub personal: Vec<(&'static str, String)>,
 }
@@ -50,40 +50,31 @@ pub struct VisitRow<'a> {
 /// form rounds are exact there.
 #[must_use]
 pub fn visit(row: &VisitRow<'_>) -> Entry {
-    Entry {
-        kind: EntryKind::Visit,
-        at: row.received_at,
-        reference: row.id.to_owned(),
-        unit: Some(row.unit.clone()),
-        body: json!({
-            "publisher": row.publisher,
-            "record_id": row.record_id,
-            "kind": row.kind,
-            "started_at": row.started_at.to_string(),
-            "ended_at": row.ended_at.map(|at| at.to_string()),
-            "supersedes": row.supersedes,
-            "supersedes_publisher": row.supersedes_publisher,
-            "unit": { "region": row.stood[0], "site": row.stood[1], "owner": row.stood[2], "maintainer": row.stood[3] },
-            "ts": row.ts.to_string(),
-            "received_at": row.received_at.to_string(),
-            "record": parsed(row.body),
-            "record_sha256": sha256_hex(row.body.as_bytes()),
-        }),
-        personal: Vec::new(),
-    }
+    let [region, site, owner, maintainer] = row.stood;
+    let mut body = Members::default();
+    body.time("ended_at", row.ended_at);
+    body.text("kind", row.kind);
+    body.text("publisher", row.publisher);
+    body.time("received_at", Some(row.received_at));
+    body.json("record", row.body);
+    body.text("record_id", row.record_id);
+    body.text("record_sha256", &sha256_hex(row.body.as_bytes()));
+    body.time("started_at", Some(row.started_at));
+    body.maybe("supersedes", row.supersedes);
+    body.maybe("supersedes_publisher", row.supersedes_publisher);
+    body.time("ts", Some(row.ts));
+    body.texts("unit", &[("region", region), ("site", site), ("owner", owner), ("maintainer", maintainer)]);
+    let (reference, unit) = (row.id.to_owned(), Some(row.unit.clone()));
+    Entry { kind: EntryKind::Visit, at: row.received_at, reference, unit, body, personal: Vec::new() }
 }
 
 /// The owner's word that a visit took place; `body` is JSON text with a commitment for who gave it.
 #[must_use]
 pub fn confirmation(visit: &str, unit: &UnitId, at: Timestamp, body: &str) -> Entry {
-    Entry {
-        kind: EntryKind::Confirmation,
-        at,
-        reference: visit.to_owned(),
-        unit: Some(unit.clone()),
-        body: json!({ "confirmation": parsed(body) }),
-        personal: Vec::new(),
-    }
+    let mut members = Members::default();
+    members.json("confirmation", body);
+    let (reference, unit) = (visit.to_owned(), Some(unit.clone()));
+    Entry { kind: EntryKind::Confirmation, at, reference, unit, body: members, personal: Vec::new() }
 }
 
 /// A person was erased from a visit. No row but the entry itself.
@@ -94,7 +85,7 @@ pub fn erasure(visit: &str, unit: &UnitId, role: &str, at: Timestamp) -> Entry {
         at,
         reference: visit.to_owned(),
         unit: Some(unit.clone()),
-        body: json!({ "role": role }),
+        body: Members::of(json!({ "role": role })),
         personal: Vec::new(),
     }
 }
@@ -123,7 +114,7 @@ pub fn hazard(row: &HazardRow<'_>) -> Entry {
         at: row.received_at,
         reference: row.id.to_owned(),
         unit: Some(row.unit.clone()),
-        body: json!({
+        body: Members::of(json!({
             "publisher": row.publisher,
             "report_id": row.report_id,
             "reporter": row.reporter,
@@ -133,7 +124,7 @@ pub fn hazard(row: &HazardRow<'_>) -> Entry {
             "received_at": row.received_at.to_string(),
             "report": parsed(row.body),
             "report_sha256": sha256_hex(row.body.as_bytes()),
-        }),
+        })),
         personal: Vec::new(),
     }
 }
@@ -148,7 +139,7 @@ pub fn transition(id: i64, kind: TransitionKind, at: Timestamp, alert: &Alert) -
         at,
         reference: id.to_string(),
         unit: Some(alert.unit.clone()),
-        body: json!({
+        body: Members::of(json!({
             "transition": kind.as_str(),
             "alert": alert.id,
             "rule": alert.rule,
@@ -166,7 +157,7 @@ pub fn transition(id: i64, kind: TransitionKind, at: Timestamp, alert: &Alert) -
             "resolved_at": alert.resolved_at.map(|at| at.to_string()),
             "late": alert.late,
             "superseded_by": alert.superseded_by,
-        }),
+        })),
         personal: Vec::new(),
     }
 }
@@ -195,14 +186,14 @@ pub fn answer(row: &AnswerRow) -> Entry {
         at: row.at,
         reference: row.id.to_string(),
         unit: row.unit.clone(),
-        body: json!({
+        body: Members::of(json!({
             "alert": row.alert,
             "answer": row.kind.as_str(),
             "note": row.note,
             "expires_at": row.expires_at.map(|at| at.to_string()),
             "delivery": row.delivery,
             "transition": row.transition,
-        }),
+        })),
         personal: vec![("by", row.by.clone())],
     }
 }
@@ -215,7 +206,7 @@ pub fn silence(id: &str, matchers: &str, why: &str, starts_at: Timestamp, create
         at: created_at,
         reference: id.to_owned(),
         unit: None,
-        body: json!({ "matchers": parsed(matchers), "why": why, "starts_at": starts_at.to_string() }),
+        body: Members::of(json!({ "matchers": parsed(matchers), "why": why, "starts_at": starts_at.to_string() })),
         personal: vec![("by", by.to_owned())],
     }
 }
@@ -228,7 +219,7 @@ pub fn silence_end(id: &str, ends_at: Timestamp, at: Timestamp, ended_by: Option
         at,
         reference: id.to_owned(),
         unit: None,
-        body: json!({ "ends_at": ends_at.to_string(), "early": ended_by.is_some() }),
+        body: Members::of(json!({ "ends_at": ends_at.to_string(), "early": ended_by.is_some() })),
         personal: ended_by.map(|by| ("by", by.to_owned())).into_iter().collect(),
     }
 }
@@ -241,7 +232,7 @@ pub fn unit(unit: &Unit, changed_at: Timestamp) -> Entry {
         at: changed_at,
         reference: unit.id.as_str().to_owned(),
         unit: Some(unit.id.clone()),
-        body: json!({
+        body: Members::of(json!({
             "registration_code": unit.registration_code,
             "region": unit.region.as_str(),
             "site": unit.site,
@@ -257,7 +248,7 @@ pub fn unit(unit: &Unit, changed_at: Timestamp) -> Entry {
             "position": unit.position.map(|(latitude, longitude)| [latitude, longitude]),
             "maintenance_interval_days": unit.maintenance_interval_days,
             "last_inspection": unit.last_inspection.map(|day| day.to_string()),
-        }),
+        })),
         personal: Vec::new(),
     }
 }
@@ -280,6 +271,7 @@ pub fn export(export: &Export, by: &str, at: Timestamp) -> Entry {
             json!({ "visits": question, "entries": entries, "to": to, "by": by })
         }
     };
+    let body = Members::of(body);
     Entry { kind: EntryKind::Export, at, reference: String::new(), unit: None, body, personal: Vec::new() }
 }
 
@@ -291,7 +283,7 @@ pub fn look(unit: &UnitId, visit: &str, by: &str, at: Timestamp) -> Entry {
         at,
         reference: String::new(),
         unit: None,
-        body: json!({ "of": unit.as_str(), "people_of": visit, "by": by }),
+        body: Members::of(json!({ "of": unit.as_str(), "people_of": visit, "by": by })),
         personal: Vec::new(),
     }
 }
@@ -304,13 +296,13 @@ pub fn token(id: &str, access: &Access, name: &str, expires_at: Option<Timestamp
         at: created_at,
         reference: id.to_owned(),
         unit: None,
-        body: json!({
+        body: Members::of(json!({
             "change": "added",
             "role": access.role.as_str(),
             "scope": access.scope,
             "personal": access.personal,
             "expires_at": expires_at.map(|at| at.to_string()),
-        }),
+        })),
         personal: vec![("name", name.to_owned())],
     }
 }
@@ -318,14 +310,14 @@ pub fn token(id: &str, access: &Access, name: &str, expires_at: Option<Timestamp
 /// That a token opens nothing any more.
 #[must_use]
 pub fn token_revoked(id: &str, at: Timestamp) -> Entry {
-    let (kind, reference, body) = (EntryKind::Token, id.to_owned(), json!({ "change": "revoked" }));
+    let (kind, reference, body) = (EntryKind::Token, id.to_owned(), Members::of(json!({ "change": "revoked" })));
     Entry { kind, at, reference, unit: None, body, personal: Vec::new() }
 }
 
 /// What the whole city is judged by or runs with from now on, such as the versions of the rules.
 #[must_use]
 pub fn setting(kind: EntryKind, value: &str, at: Timestamp) -> Entry {
-    let body = json!({ "value": value });
+    let body = Members::of(json!({ "value": value }));
     Entry { kind, at, reference: String::new(), unit: None, body, personal: Vec::new() }
 }
 

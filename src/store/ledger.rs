@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -62,7 +61,7 @@ impl Change<'_> {
         for entry in entries {
             for (name, value) in &entry.personal {
                 let salt = Salt::draw();
-                entry.body[*name] = Value::String(salt.commit(value));
+                entry.body.text(name, &salt.commit(value));
                 sqlx::query(keep)
                     .bind(entry.kind.as_str())
                     .bind(&entry.reference)
@@ -129,15 +128,14 @@ impl Change<'_> {
     }
 
     async fn put_heads(&mut self, heads: &UnitHeads) -> Result<(), StoreError> {
-        let put = "insert into ledger_head (unit, number, hash) values ($1, $2, $3) \
-             on conflict (unit) do update set number = excluded.number, hash = excluded.hash";
-        for (unit, (number, hash)) in heads {
-            sqlx::query(put)
-                .bind(unit.as_str())
-                .bind(*number as i64)
-                .bind(hash.0.as_slice())
-                .execute(&mut *self.transaction)
-                .await?;
+        let heads: Vec<(&UnitId, &(u64, Hash))> = heads.iter().collect();
+        for rows in heads.chunks(ROWS_PER_INSERT) {
+            let mut put = QueryBuilder::<Sqlite>::new("insert into ledger_head (unit, number, hash) ");
+            put.push_values(rows, |mut row, (unit, (number, hash))| {
+                row.push_bind(unit.as_str()).push_bind(*number as i64).push_bind(hash.0.as_slice());
+            });
+            put.push(" on conflict (unit) do update set number = excluded.number, hash = excluded.hash");
+            put.build().persistent(false).execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
@@ -189,7 +187,8 @@ fn append(edge: &mut Edge, heads: &mut UnitHeads, entry: Entry) -> Appended {
     let number = previous.map_or(1, |(number, _)| number + 1);
     let link = entry.unit.as_ref().map(|unit| Link { unit, number, previous: previous.map(|(_, hash)| hash) });
     let number = link.as_ref().map(|link| link.number);
-    let leaf = Leaf { kind: entry.kind, at: entry.at, reference: &entry.reference, link, body: &entry.body }.to_bytes();
+    let body = entry.body.object();
+    let leaf = Leaf { kind: entry.kind, at: entry.at, reference: &entry.reference, link, body: &body }.to_bytes();
     let hash = Hash::of_leaf(&leaf);
     if let (Some(unit), Some(number)) = (&entry.unit, number) {
         heads.insert(unit.clone(), (number, hash));

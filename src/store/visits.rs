@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
@@ -16,6 +16,9 @@ use super::error::StoreError;
 use super::words::{to_json, word};
 
 const TABLE: &str = "visit";
+
+/// Rows in one statement; each visit is 16 parameters of the engine's 32,766.
+const ROWS_PER_INSERT: usize = 200;
 
 /// What tells whether a record with the same name is the same record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,41 +76,76 @@ impl Change<'_> {
         Ok(found)
     }
 
-    /// Stores a visit that is not stored yet: the record, who worked, who is named.
+    /// Stores visits that are not stored yet: the records, who worked, who is named.
     ///
     /// # Errors
     /// Those of the engine.
-    pub async fn insert_visit(&mut self, record: &VisitRecord) -> Result<(), StoreError> {
-        let visit = &record.visit;
-        let whose = visit.supersedes.as_ref().map(|_| visit.supersedes_publisher.as_ref().unwrap_or(&record.publisher));
-        let insert = "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, \
-             ts, received_at, supersedes_publisher, region, site, owner, maintainer) \
-             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, coalesce(u.region, ''), coalesce(u.site, ''), \
-             coalesce(u.owner, ''), coalesce(u.maintainer, '') from (select 1) left join unit u on u.id = $2";
-        sqlx::query(insert)
-            .bind(&record.id)
-            .bind(record.unit.as_str())
-            .bind(record.publisher.as_str())
-            .bind(&visit.record_id)
-            .bind(visit.kind.as_str())
-            .bind(visit.started_at.0)
-            .bind(visit.ended_at.map(|at| at.0))
-            .bind(visit.supersedes.as_deref())
-            .bind(&visit.body)
-            .bind(visit.ts.0)
-            .bind(record.received_at.0)
-            .bind(whose.map(PublisherId::as_str))
-            .execute(&mut *self.transaction)
-            .await?;
-        let workers = "insert or ignore into visit_worker (worker, visit, maintainer, kind) \
-             select j.value, v.id, v.maintainer, v.kind from json_each($1) j cross join visit v on v.id = $2";
-        sqlx::query(workers).bind(to_json(&visit.workers)).bind(&record.id).execute(&mut *self.transaction).await?;
-        for sealed in &record.sealed {
-            self.insert_person(&record.id, sealed).await?;
+    pub async fn insert_visits(&mut self, records: &[VisitRecord]) -> Result<(), StoreError> {
+        let stood = self.stood(records).await?;
+        let nowhere = <[String; 4]>::default();
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            let stood = stood.get(record.unit.as_str()).unwrap_or(&nowhere);
+            rows.push(visit_row(record, stood.each_ref().map(String::as_str)));
         }
-        let stored = sqlx::query("select * from visit where id = $1").bind(&record.id);
-        let stored = stored.fetch_one(&mut *self.transaction).await?;
-        self.enter(visit_entry(&stored)?);
+        for rows in rows.chunks(ROWS_PER_INSERT) {
+            self.insert_rows(rows).await?;
+        }
+        let workers: Vec<[&str; 4]> = rows.iter().zip(records).flat_map(|(row, record)| workers(row, record)).collect();
+        for rows in workers.chunks(4 * ROWS_PER_INSERT) {
+            let mut insert =
+                QueryBuilder::<Sqlite>::new("insert or ignore into visit_worker (worker, visit, maintainer, kind) ");
+            insert.push_values(rows, |mut row, values| {
+                values.iter().for_each(|value| {
+                    row.push_bind(*value);
+                });
+            });
+            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+        }
+        let people = records.iter().flat_map(|record| record.sealed.iter().map(|sealed| (record.id.as_str(), sealed)));
+        self.insert_people(people.collect()).await?;
+        rows.iter().for_each(|row| self.enter(entries::visit(row)));
+        Ok(())
+    }
+
+    /// Region, site, owner and maintainer of the units of these records, of those that the registry has.
+    async fn stood(&mut self, records: &[VisitRecord]) -> Result<HashMap<String, [String; 4]>, StoreError> {
+        let mut units: Vec<&str> = records.iter().map(|record| record.unit.as_str()).collect();
+        units.sort_unstable();
+        units.dedup();
+        let find = "select u.id, u.region, u.site, u.owner, u.maintainer \
+             from json_each($1) j cross join unit u on u.id = j.value";
+        let rows = sqlx::query_as(find).bind(to_json(&units)).fetch_all(&mut *self.transaction).await?;
+        let stood = |(id, region, site, owner, maintainer)| (id, [region, site, owner, maintainer]);
+        Ok(rows.into_iter().map(stood).collect())
+    }
+
+    async fn insert_rows(&mut self, rows: &[VisitRow<'_>]) -> Result<(), StoreError> {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, ts, \
+             received_at, supersedes_publisher, region, site, owner, maintainer) ",
+        );
+        insert.push_values(rows, |mut values, row| {
+            let [region, site, owner, maintainer] = row.stood;
+            values
+                .push_bind(row.id)
+                .push_bind(row.unit.as_str())
+                .push_bind(row.publisher)
+                .push_bind(row.record_id)
+                .push_bind(row.kind)
+                .push_bind(row.started_at.0)
+                .push_bind(row.ended_at.map(|at| at.0))
+                .push_bind(row.supersedes)
+                .push_bind(row.body)
+                .push_bind(row.ts.0)
+                .push_bind(row.received_at.0)
+                .push_bind(row.supersedes_publisher)
+                .push_bind(region)
+                .push_bind(site)
+                .push_bind(owner)
+                .push_bind(maintainer);
+        });
+        insert.build().persistent(false).execute(&mut *self.transaction).await?;
         Ok(())
     }
 
@@ -130,21 +168,26 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Stores the owner's word on a visit.
+    /// Stores owners' words on visits.
     ///
     /// # Errors
-    /// Those of the engine; a visit that is confirmed already is one of them.
-    pub async fn insert_confirmation(&mut self, confirmation: &Confirmation) -> Result<(), StoreError> {
-        let insert = "insert into visit_confirmation (visit, at, body) values ($1, $2, $3)";
-        sqlx::query(insert)
-            .bind(&confirmation.visit)
-            .bind(confirmation.at.0)
-            .bind(&confirmation.body)
-            .execute(&mut *self.transaction)
-            .await?;
-        self.insert_person(&confirmation.visit, &confirmation.sealed).await?;
-        let unit = self.unit_of_visit(&confirmation.visit).await?;
-        self.enter(entries::confirmation(&confirmation.visit, &unit, confirmation.at, &confirmation.body));
+    /// Those of the engine; a visit that is confirmed already is one of them, and one that is not stored another.
+    pub async fn insert_confirmations(&mut self, confirmations: &[Confirmation]) -> Result<(), StoreError> {
+        for rows in confirmations.chunks(ROWS_PER_INSERT) {
+            let mut insert = QueryBuilder::<Sqlite>::new("insert into visit_confirmation (visit, at, body) ");
+            insert.push_values(rows, |mut row, confirmation| {
+                row.push_bind(&confirmation.visit).push_bind(confirmation.at.0).push_bind(&confirmation.body);
+            });
+            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+        }
+        let people = confirmations.iter().map(|confirmation| (confirmation.visit.as_str(), &confirmation.sealed));
+        self.insert_people(people.collect()).await?;
+        let visits: Vec<&str> = confirmations.iter().map(|confirmation| confirmation.visit.as_str()).collect();
+        let units = self.units_of_visits(&visits).await?;
+        for Confirmation { visit, at, body, .. } in confirmations {
+            let unit = units.get(visit).ok_or(sqlx::Error::RowNotFound)?;
+            self.enter(entries::confirmation(visit, unit, *at, body));
+        }
         Ok(())
     }
 
@@ -178,16 +221,17 @@ impl Change<'_> {
         let erased = erase.execute(&mut *self.transaction).await?.rows_affected();
         sqlx::query("pragma secure_delete = off").execute(&mut *self.transaction).await?;
         if erased > 0 {
-            let unit = self.unit_of_visit(visit).await?;
-            self.enter(entries::erasure(visit, &unit, role, now));
+            let units = self.units_of_visits(&[visit]).await?;
+            let unit = units.get(visit).ok_or(sqlx::Error::RowNotFound)?;
+            self.enter(entries::erasure(visit, unit, role, now));
         }
         Ok(erased > 0)
     }
 
-    async fn unit_of_visit(&mut self, visit: &str) -> Result<UnitId, StoreError> {
-        let find = sqlx::query_scalar("select unit from visit where id = $1").bind(visit);
-        let unit: String = find.fetch_one(&mut *self.transaction).await?;
-        word(TABLE, &unit)
+    async fn units_of_visits(&mut self, visits: &[&str]) -> Result<HashMap<String, UnitId>, StoreError> {
+        let find = "select v.id, v.unit from json_each($1) j cross join visit v on v.id = j.value";
+        let rows = sqlx::query(find).bind(to_json(visits)).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(|row| Ok((row.try_get("id")?, word(TABLE, row.try_get("unit")?)?))).collect()
     }
 
     /// Units whose verdict a visit may change although it is not theirs: somebody who worked in one of these visits
@@ -210,18 +254,47 @@ impl Change<'_> {
         rows.iter().map(|row| Ok((word(TABLE, row.try_get("unit")?)?, Timestamp(row.try_get("at")?)))).collect()
     }
 
-    async fn insert_person(&mut self, visit: &str, sealed: &Sealed) -> Result<(), StoreError> {
-        let insert = "insert into visit_person (visit, role, name, phone, salt) values ($1, $2, $3, $4, $5)";
-        sqlx::query(insert)
-            .bind(visit)
-            .bind(&sealed.person.role)
-            .bind(sealed.person.name.as_deref())
-            .bind(sealed.person.phone.as_deref())
-            .bind(sealed.salt.as_slice())
-            .execute(&mut *self.transaction)
-            .await?;
+    async fn insert_people(&mut self, people: Vec<(&str, &Sealed)>) -> Result<(), StoreError> {
+        for rows in people.chunks(ROWS_PER_INSERT) {
+            let mut insert = QueryBuilder::<Sqlite>::new("insert into visit_person (visit, role, name, phone, salt) ");
+            insert.push_values(rows, |mut row, (visit, Sealed { person, salt })| {
+                row.push_bind(*visit)
+                    .push_bind(&person.role)
+                    .push_bind(person.name.as_deref())
+                    .push_bind(person.phone.as_deref())
+                    .push_bind(salt.as_slice());
+            });
+            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
+}
+
+/// The row of a record whose unit stood so in the registry.
+fn visit_row<'r>(record: &'r VisitRecord, stood: [&'r str; 4]) -> VisitRow<'r> {
+    let visit = &record.visit;
+    let whose = visit.supersedes.as_ref().map(|_| visit.supersedes_publisher.as_ref().unwrap_or(&record.publisher));
+    VisitRow {
+        id: &record.id,
+        unit: record.unit.clone(),
+        publisher: record.publisher.as_str(),
+        record_id: &visit.record_id,
+        kind: visit.kind.as_str(),
+        started_at: visit.started_at,
+        ended_at: visit.ended_at,
+        supersedes: visit.supersedes.as_deref(),
+        supersedes_publisher: whose.map(PublisherId::as_str),
+        stood,
+        ts: visit.ts,
+        received_at: record.received_at,
+        body: &visit.body,
+    }
+}
+
+/// Who worked, each with the visit, its firm and its kind.
+fn workers<'r>(row: &VisitRow<'r>, record: &'r VisitRecord) -> impl Iterator<Item = [&'r str; 4]> {
+    let (id, maintainer, kind) = (row.id, row.stood[3], row.kind);
+    record.visit.workers.iter().map(move |worker| [worker.as_str(), id, maintainer, kind])
 }
 
 /// What a visit's row says in the ledger.

@@ -361,7 +361,7 @@ CREATE TABLE unregistered_unit (
 ) without rowid;
 
 CREATE TABLE visit (
-    id text primary key,                 -- time-ordered, from (publisher, record_id)
+    id text not null primary key,        -- time-ordered, from (publisher, record_id)
     unit text not null,
     publisher text not null,
     record_id text not null,
@@ -373,7 +373,7 @@ CREATE TABLE visit (
     ts integer not null,
     received_at integer not null, region text not null default '', site text not null default '', owner text not null default '', maintainer text not null default '', supersedes_publisher text,
     unique (publisher, record_id)
-) without rowid;
+);
 
 CREATE TABLE visit_confirmation (
     visit text primary key,

@@ -101,6 +101,8 @@ mod replay;
 
 mod tls;
 
+mod years;
+
 mod sinks;
 
 #[cfg(feature = "embedded-broker")]

@@ -70,8 +70,9 @@ create index event_lasting on event (unit, at) where
     or code in ('safety_chain_open', 'unintended_car_movement', 'opened_while_running', 'overhead_overrun', 'pit_overrun', 'overspeed', 'unintended_reversal');
 
 -- Maintenance visits; a correction is a row of its own that supersedes an earlier one.
+-- With a rowid: a record over a quarter of a page would cost a page of its own in a table without one.
 create table visit (
-    id text primary key,                 -- time-ordered, from (publisher, record_id)
+    id text not null primary key,        -- time-ordered, from (publisher, record_id)
     unit text not null,
     publisher text not null,
     record_id text not null,
@@ -83,7 +84,7 @@ create table visit (
     ts integer not null,
     received_at integer not null,
     unique (publisher, record_id)
-) without rowid;
+);
 create index visit_unit on visit (unit, started_at);
 create index visit_supersedes on visit (publisher, supersedes) where supersedes is not null;
 

@@ -13,7 +13,7 @@ use crate::ledger::heads::{HeadProof, Heads, UnitHead};
 use crate::ledger::leaf::EntryKind;
 use crate::ledger::tree::{Place, Question, TreeError, WIDTH};
 use crate::store::error::StoreError;
-use crate::store::ledger::{tile, unit_head};
+use crate::store::ledger::tile;
 use crate::store::words::to_json;
 
 use super::{Page, ReadError, Reader, Snapshot};
@@ -287,31 +287,32 @@ impl Snapshot {
 
     /// Every unit's newest entry among the first `size`.
     async fn heads_before(&mut self, size: u64) -> Result<Heads, ReadError> {
-        // Most units have not moved since; for the others, their newest entry before it.
-        let find = "select h.unit, h.number, h.hash from ledger_head h \
-             join ledger_entry e on e.unit = h.unit and e.number = h.number where e.idx < $1 \
-             union all \
-             select m.unit, m.number, null from (select e.unit as unit, max(e.number) as number from ledger_entry e \
-             where e.idx < $1 and e.unit in (select unit from ledger_entry where idx >= $1 and unit is not null) \
-             group by e.unit) m \
-             order by unit";
-        let rows = sqlx::query(find).bind(size as i64).fetch_all(&mut *self.tx).await?;
+        // The index of a unit's numbers has the entry's own index too, so no entry is read. What was entered since is
+        // gone past, the newest first.
+        let find = "select h.unit, h.number as newest, h.hash, n.number, n.idx from ledger_head h \
+             cross join ledger_entry n on n.unit = h.unit and n.number = (select max(e.number) from ledger_entry e \
+             indexed by ledger_entry_unit where e.unit = h.unit and e.unit is not null and e.idx < $1)";
+        let rows: Vec<(String, i64, Vec<u8>, i64, i64)> =
+            sqlx::query_as(find).bind(size as i64).fetch_all(&mut *self.tx).await?;
+        let tile_of = |index: i64| Place { level: 0, number: index as u64 / WIDTH as u64 };
+        let moved = rows.iter().filter(|(_, newest, _, number, _)| newest != number);
+        let mut places: Vec<Place> = moved.map(|(.., index)| tile_of(*index)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let tiles = self.tiles(&places).await?;
         let mut heads: Vec<UnitHead> = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let known: Option<&[u8]> = row.try_get("hash")?;
-            let head = if known.is_some() { unit_head(row).map_err(unreadable)? } else { self.head_of(row).await? };
-            heads.push(head);
+        for (unit, newest, hash, number, index) in rows {
+            let hash = if newest == number {
+                Hash::from_slice(&hash)
+            } else {
+                tiles.get(&tile_of(index)).and_then(|tile| tile.get(index as usize % WIDTH).copied())
+            };
+            let bad = |what: &str| ReadError::Row { table: TABLE, id: unit.clone(), what: what.to_owned() };
+            let hash = hash.ok_or_else(|| bad("has no hash of its entry"))?;
+            let id = unit.parse().map_err(|_| bad("is no unit id"))?;
+            heads.push(UnitHead { unit: id, number: number as u64, hash });
         }
         Ok(Heads::new(heads))
-    }
-
-    async fn head_of(&mut self, row: &SqliteRow) -> Result<UnitHead, ReadError> {
-        let (unit, number): (String, i64) = (row.try_get("unit")?, row.try_get("number")?);
-        let find = sqlx::query_scalar("select leaf from ledger_entry where unit = $1 and number = $2");
-        let leaf: Vec<u8> = find.bind(&unit).bind(number).fetch_one(&mut *self.tx).await?;
-        let unit =
-            unit.parse().map_err(|_| ReadError::Row { table: TABLE, id: unit, what: "is no unit id".to_owned() })?;
-        Ok(UnitHead { unit, number: number as u64, hash: Hash::of_leaf(&leaf) })
     }
 }
 

@@ -2,21 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::ledger::checkpoint::{self, Head, PublicKey};
 use crate::ledger::hash::Hash;
 use crate::ledger::heads::{Heads, UnitHead};
-use crate::ledger::leaf::{self, EntryKind};
-use crate::ledger::tree::{Edge, Place, WIDTH};
+use crate::ledger::leaf::{self, EntryKind, Glance};
+use crate::ledger::tree::{Edge, Place, WIDTH, tile_bytes};
 use crate::store::error::StoreError;
-use crate::store::ledger::{tile, unit_head};
+use crate::store::ledger::unit_head;
 
 use super::report::{Outside, Report};
-
-/// Entries read at a time.
-const PAGE: i64 = 10_000;
 
 /// Roots that the tree must have at some sizes, each with whom it is told by.
 type Roots = BTreeMap<u64, Vec<(String, Hash)>>;
@@ -35,23 +33,20 @@ pub async fn check(
     for Outside { name, head } in outside {
         roots.entry(head.size).or_default().push((name.clone(), head.root));
     }
-    let mut walk = Walk { edge: Edge::default(), heads: Heads::default(), roots, open: HashMap::new() };
+    let (tiles, heads) = (HashMap::new(), Heads::default());
+    let mut walk = Walk { edge: Edge::default(), heads, roots, tiles };
     walk.hold_roots(report);
-    loop {
-        let find = "select * from ledger_entry where idx >= $1 order by idx limit $2";
-        let rows = sqlx::query(find).bind(walk.edge.size() as i64).bind(PAGE).fetch_all(&mut *reader).await?;
-        for row in &rows {
-            if !walk.entry(row, report)? {
-                // Nothing behind a hole can be placed.
-                report.entries = walk.edge.size();
-                return Ok(());
-            }
-        }
-        walk.hold_tiles(reader, report).await?;
-        if rows.len() < PAGE as usize {
-            break;
+    // Read row by row, so that one is checked while the engine's thread fetches those behind it.
+    let all = "select idx, kind, ref, unit, number, leaf from ledger_entry order by idx";
+    let mut rows = sqlx::query(all).fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        if !walk.entry(&row, report)? {
+            // Nothing behind a hole can be placed.
+            report.entries = walk.edge.size();
+            return Ok(());
         }
     }
+    drop(rows);
     walk.end(reader, report).await
 }
 
@@ -84,8 +79,8 @@ struct Walk {
     edge: Edge,
     heads: Heads,
     roots: Roots,
-    /// Tiles that have grown and are not compared yet.
-    open: HashMap<Place, Vec<Hash>>,
+    /// What the entries give for each tile, by a hash of its bytes.
+    tiles: HashMap<Place, Hash>,
 }
 
 impl Walk {
@@ -98,43 +93,57 @@ impl Walk {
             return Ok(false);
         }
         let bytes: &[u8] = row.try_get("leaf")?;
-        match leaf::read(bytes) {
-            Err(error) => report.find(format!("entry {index}: {error}")),
-            Ok(read) => {
-                self.columns(row, index, &read, report)?;
-                self.follow(index, &read, Hash::of_leaf(bytes), report);
-            }
+        let hash = Hash::of_leaf(bytes);
+        match leaf::glance(bytes) {
+            Some(seen) => self.said(row, index, &seen, hash, report)?,
+            None => match leaf::read(bytes) {
+                Ok(read) => self.said(row, index, &read.glance(), hash, report)?,
+                Err(error) => report.find(format!("entry {index}: {error}")),
+            },
         }
-        self.edge.append(Hash::of_leaf(bytes));
+        self.edge.append(hash);
+        if self.edge.size().is_multiple_of(WIDTH as u64) {
+            self.keep_full_tiles();
+        }
         self.hold_roots(report);
         Ok(true)
     }
 
-    /// What is looked up by must be what the leaf says.
-    fn columns(&self, row: &SqliteRow, index: u64, read: &leaf::Read, report: &mut Report) -> Result<(), StoreError> {
+    fn said(
+        &mut self,
+        row: &SqliteRow,
+        index: u64,
+        seen: &Glance<'_>,
+        hash: Hash,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        // What is looked up by must be what the leaf says.
         let kind: &str = row.try_get("kind")?;
         let reference: &str = row.try_get("ref")?;
         let (unit, number): (Option<&str>, Option<i64>) = (row.try_get("unit")?, row.try_get("number")?);
-        let link = read.link.as_ref().map(|(unit, number, _)| (unit.as_str(), *number as i64));
-        if (kind, reference, unit.zip(number)) != (read.kind.as_str(), read.reference.as_str(), link)
+        let link = seen.link.map(|(unit, number, _)| (unit, number as i64));
+        if (kind, reference, unit.zip(number)) != (seen.kind.as_str(), seen.reference, link)
             || unit.is_some() != number.is_some()
         {
             report.find(format!("entry {index}: its columns do not say what its leaf says"));
         }
+        self.follow(index, seen, hash, report);
         Ok(())
     }
 
     /// The unit's own numbering, and what a `heads` entry says of all units.
-    fn follow(&mut self, index: u64, read: &leaf::Read, hash: Hash, report: &mut Report) {
-        if let Some((unit, number, previous)) = &read.link {
-            let before = self.heads.get(unit);
-            let expected = (before.map_or(1, |head| head.number + 1), before.map(|head| head.hash));
-            if (*number, *previous) != expected {
+    fn follow(&mut self, index: u64, seen: &Glance<'_>, hash: Hash, report: &mut Report) {
+        if let Some((unit, number, previous)) = seen.link {
+            let before = self.heads.advance(unit, number, hash);
+            let expected = (before.map_or(1, |(number, _)| number + 1), before.map(|(_, hash)| hash));
+            if (number, previous) != expected {
                 report.find(format!("entry {index}: it does not follow entry {} of unit {unit}", expected.0 - 1));
             }
-            self.heads.put(UnitHead { unit: unit.clone(), number: *number, hash });
+            if let (None, Ok(unit)) = (before, unit.parse()) {
+                self.heads.put(UnitHead { unit, number, hash });
+            }
         }
-        if read.kind == EntryKind::Heads && read.body.as_ref() != Some(&self.heads.body()) {
+        if seen.kind == EntryKind::Heads && seen.body.as_deref() != Some(self.heads.body().object().as_str()) {
             report.find(format!("entry {index}: it does not say how far each unit had come"));
         }
     }
@@ -151,22 +160,31 @@ impl Walk {
         }
     }
 
-    /// Holds full tiles against those that the file keeps.
+    fn keep_full_tiles(&mut self) {
+        let full = self.edge.take_full();
+        self.tiles.extend(full.iter().map(|(place, tile)| (*place, Hash::of_leaf(&tile_bytes(tile)))));
+    }
+
+    /// Holds the tiles that the file keeps against those that the entries give.
     async fn hold_tiles(&mut self, reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
-        self.open.extend(self.edge.take_grown());
-        let full: Vec<Place> =
-            self.open.iter().filter(|(_, tile)| tile.len() == WIDTH).map(|(place, _)| *place).collect();
-        for place in full {
-            let computed = self.open.remove(&place).unwrap_or_default();
-            hold_tile(reader, place, &computed, report).await?;
+        let grown = self.edge.take_grown();
+        self.tiles.extend(grown.iter().map(|(place, tile)| (*place, Hash::of_leaf(&tile_bytes(tile)))));
+        let mut rows = sqlx::query("select level, number, hashes from ledger_tile").fetch(&mut *reader);
+        while let Some(row) = rows.try_next().await? {
+            let (level, number): (i64, i64) = (row.try_get("level")?, row.try_get("number")?);
+            let place = u8::try_from(level).ok().map(|level| Place { level, number: number as u64 });
+            if place.and_then(|place| self.tiles.remove(&place)) != Some(Hash::of_leaf(row.try_get("hashes")?)) {
+                report.find(format!("tile {number} of level {level} is not what the entries give"));
+            }
+        }
+        for Place { level, number } in self.tiles.keys() {
+            report.find(format!("tile {number} of level {level} is missing"));
         }
         Ok(())
     }
 
     async fn end(mut self, reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
-        for (place, computed) in std::mem::take(&mut self.open) {
-            hold_tile(reader, place, &computed, report).await?;
-        }
+        self.hold_tiles(reader, report).await?;
         let head = Head { size: self.edge.size(), root: self.edge.root() };
         for (size, told) in &self.roots {
             for (name, _) in told {
@@ -192,19 +210,4 @@ impl Walk {
         report.head = Some(head);
         Ok(())
     }
-}
-
-async fn hold_tile(
-    reader: &mut SqliteConnection,
-    place: Place,
-    computed: &[Hash],
-    report: &mut Report,
-) -> Result<(), StoreError> {
-    let find = "select * from ledger_tile where level = $1 and number = $2";
-    let row = sqlx::query(find).bind(place.level).bind(place.number as i64).fetch_optional(&mut *reader).await?;
-    let kept = row.as_ref().map(tile).transpose();
-    if !matches!(&kept, Ok(Some((_, hashes))) if hashes == computed) {
-        report.find(format!("tile {} of level {} is not what the entries give", place.number, place.level));
-    }
-    Ok(())
 }

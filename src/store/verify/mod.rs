@@ -40,9 +40,10 @@ pub async fn verify(path: &Path, keys: &[PublicKey], outside: &[Outside]) -> Res
     }
     let checked = log::check(&mut snapshot, keys, outside, &mut report).await;
     readable(checked, &mut report)?;
-    let checked = rows::check(&mut snapshot, &mut report).await;
+    let mut told = people::Told::default();
+    let checked = rows::check(&mut snapshot, &mut told, &mut report).await;
     readable(checked, &mut report)?;
-    let checked = people::check(&mut snapshot, &mut report).await;
+    let checked = people::check(&mut snapshot, &told, &mut report).await;
     readable(checked, &mut report)?;
     snapshot.rollback().await?;
     reader.close().await?;

@@ -1,12 +1,17 @@
 //! Rows against the entries that recorded them, in both directions, and the evidence that alerts rest on.
 
-use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use serde_json::Map;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
+use crate::ledger::canonical::canonical;
 use crate::ledger::commitment::Salt;
-use crate::ledger::leaf::{self, canonical, sha256_hex};
+use crate::ledger::leaf::{self, Glance, sha256_hex};
 use crate::store::alerts::alert;
 use crate::store::answers::answer_row;
 use crate::store::entries::{self, Entry, HazardRow};
@@ -16,19 +21,19 @@ use crate::store::tokens::token;
 use crate::store::visits::visit_entry;
 use crate::store::words::{flag, word};
 
+use super::people::Told;
 use super::report::Report;
-
-/// Rows read at a time.
-const PAGE: i64 = 2_000;
 
 /// One kind of row that has entries.
 struct Kind {
     /// As it is called in messages.
     name: &'static str,
-    /// The rows in order of `place`, each with the newest leaf that records it; from `$1` on, at most `$2`.
+    /// The rows, each with its id as `place` and the newest leaf that records it.
     rows: &'static str,
     /// What the row must have said.
     entry: fn(&SqliteRow) -> Result<Entry, StoreError>,
+    /// Whom the row names.
+    names: fn(&mut Told, &SqliteRow) -> Result<(), StoreError>,
     /// Entries whose row is gone.
     orphans: &'static str,
 }
@@ -37,9 +42,9 @@ const KINDS: [Kind; 10] = [
     Kind {
         name: "visit",
         rows: "select r.*, r.id as place, e.leaf from visit r \
-             left join ledger_entry e on e.kind = 'visit' and e.ref = r.id \
-             where r.id > $1 order by r.id limit $2",
+             left join ledger_entry e on e.kind = 'visit' and e.ref = r.id",
         entry: visit_entry,
+        names: Told::visit,
         orphans: "select idx from ledger_entry e where kind = 'visit' \
              and not exists (select 1 from visit r where r.id = e.ref)",
     },
@@ -48,8 +53,9 @@ const KINDS: [Kind; 10] = [
         rows: "select r.visit, r.at, r.body, r.visit as place, v.unit, e.leaf from visit_confirmation r \
              left join visit v on v.id = r.visit \
              left join ledger_entry e on e.kind = 'confirmation' and e.ref = r.visit \
-             where r.visit > $1 order by r.visit limit $2",
+             order by r.visit",
         entry: confirmation,
+        names: Told::confirmation,
         orphans: "select idx from ledger_entry e where kind = 'confirmation' \
              and not exists (select 1 from visit_confirmation r where r.visit = e.ref)",
     },
@@ -57,8 +63,9 @@ const KINDS: [Kind; 10] = [
         name: "hazard",
         rows: "select r.*, r.id as place, e.leaf from hazard r \
              left join ledger_entry e on e.kind = 'hazard' and e.ref = r.id \
-             where r.id > $1 order by r.id limit $2",
+             order by r.id",
         entry: hazard,
+        names: nobody,
         orphans: "select idx from ledger_entry e where kind = 'hazard' \
              and not exists (select 1 from hazard r where r.id = e.ref)",
     },
@@ -67,8 +74,9 @@ const KINDS: [Kind; 10] = [
         rows: "select r.*, r.id as place, t.id as t_id, t.kind as t_kind, t.at as t_at, e.leaf from alert r \
              join alert_transition t on t.id = (select max(n.id) from alert_transition n where n.alert = r.id) \
              left join ledger_entry e on e.kind = 'alert_transition' and e.ref = cast(t.id as text) \
-             where r.id > $1 order by r.id limit $2",
+             order by r.id",
         entry: newest_transition,
+        names: nobody,
         orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and not exists (select 1 from \
              alert r where r.id = json_extract(iif(json_valid(cast(e.leaf as text)), cast(e.leaf as text), '{}'), \
              '$.body.alert'))",
@@ -78,8 +86,9 @@ const KINDS: [Kind; 10] = [
         rows: "select w.*, a.unit, printf('%020d', w.id) as place, e.leaf from answer w \
              left join alert a on a.id = w.alert \
              left join ledger_entry e on e.kind = 'answer' and e.ref = cast(w.id as text) \
-             where w.id > cast($1 as integer) order by w.id limit $2",
+             order by w.id",
         entry: |row| Ok(entries::answer(&answer_row(row)?)),
+        names: nobody,
         orphans: "select idx from ledger_entry e where kind = 'answer' \
              and not exists (select 1 from answer r where r.id = cast(e.ref as integer))",
     },
@@ -87,8 +96,9 @@ const KINDS: [Kind; 10] = [
         name: "silence",
         rows: "select r.*, r.id as place, e.leaf from silence r \
              left join ledger_entry e on e.kind = 'silence' and e.ref = r.id \
-             where r.id > $1 order by r.id limit $2",
+             order by r.id",
         entry: silence,
+        names: nobody,
         orphans: "select idx from ledger_entry e where kind in ('silence', 'silence_ended') \
              and not exists (select 1 from silence r where r.id = e.ref)",
     },
@@ -98,8 +108,9 @@ const KINDS: [Kind; 10] = [
              as told_at from silence r \
              left join ledger_entry e on e.idx = \
              (select max(n.idx) from ledger_entry n where n.kind = 'silence_ended' and n.ref = r.id) \
-             where r.id > $1 order by r.id limit $2",
+             order by r.id",
         entry: silence_end,
+        names: nobody,
         orphans: "select idx from ledger_entry where false",
     },
     Kind {
@@ -107,11 +118,12 @@ const KINDS: [Kind; 10] = [
         rows: "select r.*, r.id as place, e.leaf from token r \
              left join ledger_entry e on e.idx = \
              (select min(n.idx) from ledger_entry n where n.kind = 'token' and n.ref = r.id) \
-             where r.id > $1 order by r.id limit $2",
+             order by r.id",
         entry: |row| {
             let token = token(row)?;
             Ok(entries::token(&token.id, &token.access, &token.name, token.expires_at, token.created_at))
         },
+        names: nobody,
         orphans: "select idx from ledger_entry e where kind = 'token' \
              and not exists (select 1 from token r where r.id = e.ref)",
     },
@@ -120,8 +132,9 @@ const KINDS: [Kind; 10] = [
         rows: "select r.*, r.id as place, e.leaf from token r \
              left join ledger_entry e on e.idx = \
              (select max(n.idx) from ledger_entry n where n.kind = 'token' and n.ref = r.id) \
-             where r.revoked_at is not null and r.id > $1 order by r.id limit $2",
+             where r.revoked_at is not null order by r.id",
         entry: |row| Ok(entries::token_revoked(row.try_get("id")?, at(row, "revoked_at")?)),
+        names: nobody,
         orphans: "select max(e.idx) as idx from ledger_entry e join token r on r.id = e.ref \
              where e.kind = 'token' and r.revoked_at is null group by e.ref having count(*) > 1",
     },
@@ -130,30 +143,31 @@ const KINDS: [Kind; 10] = [
         rows: "select r.*, r.id as place, e.leaf from unit r \
              left join ledger_entry e on e.idx = \
              (select max(n.idx) from ledger_entry n where n.kind = 'unit' and n.ref = r.id) \
-             where r.id > $1 order by r.id limit $2",
+             order by r.id",
         entry: |row| Ok(entries::unit(&unit(row)?, at(row, "changed_at")?)),
+        names: nobody,
         orphans: "select idx from ledger_entry e where kind = 'unit' \
              and not exists (select 1 from unit r where r.id = e.ref)",
     },
 ];
 
-/// Checks every row that the ledger records, and the evidence of every alert.
+/// Salts of values that rows hold in clear, by kind, row and member.
+type Salts = HashMap<(String, String, String), Vec<u8>>;
+
+/// Checks every row that the ledger records, and the evidence of every alert. Tells `people` whom the rows name.
 ///
 /// # Errors
 /// The file cannot be read.
-pub async fn check(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
+pub async fn check(reader: &mut SqliteConnection, people: &mut Told, report: &mut Report) -> Result<(), StoreError> {
+    let salts = salts(reader).await?;
     for kind in &KINDS {
-        let mut after = String::new();
-        loop {
-            let rows = sqlx::query(kind.rows).bind(&after).bind(PAGE).fetch_all(&mut *reader).await?;
-            for row in &rows {
-                hold(reader, kind, row, report).await?;
-            }
-            match rows.last() {
-                Some(last) if rows.len() == PAGE as usize => after = last.try_get("place")?,
-                _ => break,
-            }
+        // Read row by row, so that one is checked while the engine's thread fetches those behind it.
+        let mut rows = sqlx::query(kind.rows).fetch(&mut *reader);
+        while let Some(row) = rows.try_next().await? {
+            hold(kind, &row, &salts, report)?;
+            (kind.names)(people, &row)?;
         }
+        drop(rows);
         let orphans: Vec<i64> = sqlx::query_scalar(kind.orphans).fetch_all(&mut *reader).await?;
         for index in orphans {
             report.find(format!("entry {index}: the {} that it records is not there any more", kind.name));
@@ -163,75 +177,79 @@ pub async fn check(reader: &mut SqliteConnection, report: &mut Report) -> Result
     evidence(reader, report).await
 }
 
-async fn hold(
-    reader: &mut SqliteConnection,
-    kind: &Kind,
-    row: &SqliteRow,
-    report: &mut Report,
-) -> Result<(), StoreError> {
+async fn salts(reader: &mut SqliteConnection) -> Result<Salts, StoreError> {
+    let rows: Vec<(String, String, String, Vec<u8>)> =
+        sqlx::query_as("select kind, ref, name, salt from ledger_salt").fetch_all(&mut *reader).await?;
+    Ok(rows.into_iter().map(|(kind, reference, name, salt)| ((kind, reference, name), salt)).collect())
+}
+
+fn hold(kind: &Kind, row: &SqliteRow, salts: &Salts, report: &mut Report) -> Result<(), StoreError> {
     report.rows += 1;
+    let leaf: Option<&[u8]> = row.try_get("leaf")?;
+    let mut expected = (kind.entry)(row);
+    let mut saltless = Vec::new();
+    if let Ok(entry) = &mut expected {
+        for (member, value) in std::mem::take(&mut entry.personal) {
+            let place = (entry.kind.to_string(), entry.reference.clone(), member.to_owned());
+            match salts.get(&place).and_then(|salt| Salt::from_slice(salt)) {
+                Some(salt) => entry.body.text(member, &salt.commit(&value)),
+                None => saltless.push(member),
+            }
+        }
+        if saltless.is_empty() && leaf.and_then(leaf::glance).is_some_and(|seen| says(&seen, entry)) {
+            return Ok(());
+        }
+    }
     let place: String = row.try_get("place")?;
     let name = format!("{} {}", kind.name, place.trim_start_matches('0'));
-    let leaf: Option<&[u8]> = row.try_get("leaf")?;
     let Some(leaf) = leaf else {
         report.find(format!("{name}: no entry records it"));
         return Ok(());
     };
     // A leaf that cannot be read is told of by the walk over the log.
     let Ok(recorded) = leaf::read(leaf) else { return Ok(()) };
-    let entry = match (kind.entry)(row) {
-        Ok(entry) => entry,
-        Err(error) => {
-            report.find(format!("{name}: {error}"));
-            return Ok(());
-        }
-    };
-    let mut expected = entry.body;
-    for (member, value) in &entry.personal {
-        match salt(reader, &entry.kind.to_string(), &entry.reference, member).await? {
-            Some(salt) => expected[*member] = Value::String(salt.commit(value)),
-            None => {
-                report.find(format!("{name}: the salt of its {member} is gone"));
-                return Ok(());
+    match expected {
+        Err(error) => report.find(format!("{name}: {error}")),
+        Ok(_) if !saltless.is_empty() => report.find(format!("{name}: the salt of its {} is gone", saltless[0])),
+        Ok(expected) => {
+            let differing = differing(&recorded, &expected);
+            if !differing.is_empty() {
+                report.find(format!("{name}: it is not what was recorded, in {}", differing.join(", ")));
             }
         }
-    }
-    let differing = match &recorded.body {
-        Some(body) => differing(body, &expected),
-        None if recorded.body_sha256 == sha256_hex(&canonical(&expected)) => Vec::new(),
-        None => vec!["body".to_owned()],
-    };
-    let unit = recorded.link.as_ref().map(|(unit, ..)| unit);
-    let strange = [("time", recorded.at != entry.at), ("unit", unit != entry.unit.as_ref())];
-    let strange = strange.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned());
-    let differing: Vec<String> = differing.into_iter().chain(strange).collect();
-    if !differing.is_empty() {
-        report.find(format!("{name}: it is not what was recorded, in {}", differing.join(", ")));
     }
     Ok(())
 }
 
-/// The members in which two objects differ, in the canonical form: the row's numbers went through it once too.
-fn differing(recorded: &Value, expected: &Value) -> Vec<String> {
-    let empty = Map::new();
-    let (recorded, expected) = (recorded.as_object().unwrap_or(&empty), expected.as_object().unwrap_or(&empty));
-    let mut names: Vec<&String> = recorded.keys().chain(expected.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let spelt = |value: Option<&Value>| value.map(canonical);
-    names.into_iter().filter(|name| spelt(recorded.get(*name)) != spelt(expected.get(*name))).cloned().collect()
+/// Whether a leaf says what is expected of it, byte for byte.
+fn says(seen: &Glance<'_>, expected: &Entry) -> bool {
+    seen.at == expected.at
+        && seen.link.map(|(unit, ..)| unit) == expected.unit.as_ref().map(UnitId::as_str)
+        && seen.body.as_deref() == Some(expected.body.object().as_str())
 }
 
-async fn salt(
-    reader: &mut SqliteConnection,
-    kind: &str,
-    reference: &str,
-    name: &str,
-) -> Result<Option<Salt>, StoreError> {
-    let find = "select salt from ledger_salt where kind = $1 and ref = $2 and name = $3";
-    let row: Option<Vec<u8>> =
-        sqlx::query_scalar(find).bind(kind).bind(reference).bind(name).fetch_optional(&mut *reader).await?;
-    Ok(row.and_then(|bytes| Salt::from_slice(&bytes)))
+/// In what a leaf and what was expected of it differ: members of the body in their canonical form, since the row's
+/// numbers went through it once too.
+fn differing(recorded: &leaf::Read, expected: &Entry) -> Vec<String> {
+    let mut differing = Vec::new();
+    match &recorded.body {
+        Some(body) => {
+            let empty = Map::new();
+            let body = body.as_object().unwrap_or(&empty);
+            let mut names: Vec<&str> = body.keys().map(String::as_str).chain(expected.body.names()).collect();
+            names.sort_unstable();
+            names.dedup();
+            let same =
+                |name: &&str| body.get(*name).map(canonical).as_deref() == expected.body.get(name).map(str::as_bytes);
+            differing.extend(names.into_iter().filter(|name| !same(name)).map(str::to_owned));
+        }
+        None if recorded.body_sha256 == sha256_hex(expected.body.object().as_bytes()) => {}
+        None => differing.push("body".to_owned()),
+    }
+    let unit = recorded.link.as_ref().map(|(unit, ..)| unit);
+    let strange = [("time", recorded.at != expected.at), ("unit", unit != expected.unit.as_ref())];
+    differing.extend(strange.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()));
+    differing
 }
 
 /// Every transition, the older ones too, as far as its own row goes.
@@ -256,17 +274,22 @@ async fn transitions(reader: &mut SqliteConnection, report: &mut Report) -> Resu
     Ok(())
 }
 
-/// What alerts rest on must be there, and be of their unit.
+/// What alerts rest on must be there, and be of their unit; only who works in two places has a visit to the other.
 async fn evidence(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
     let missing = "select a.id, j.value as named from alert a, json_each(iif(json_valid(a.evidence), a.evidence, '[]')) j \
          where not exists (select 1 from event r where r.id = j.value and r.unit = a.unit) \
-         and not exists (select 1 from visit r where r.id = j.value and r.unit = a.unit) \
+         and not exists (select 1 from visit r where r.id = j.value \
+         and (r.unit = a.unit or a.rule = 'worker_in_two_places')) \
          and not exists (select 1 from hazard r where r.id = j.value and r.unit = a.unit) \
          and not exists (select 1 from gap r where r.unit = a.unit and j.value = 'gap-' || r.id)";
     for row in sqlx::query(missing).fetch_all(&mut *reader).await? {
         let (alert, named): (String, String) = (row.try_get("id")?, row.try_get("named")?);
         report.find(format!("alert {alert}: its evidence {named} is not there any more"));
     }
+    Ok(())
+}
+
+fn nobody(_: &mut Told, _: &SqliteRow) -> Result<(), StoreError> {
     Ok(())
 }
 

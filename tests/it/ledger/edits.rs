@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use liftwatch::ledger::canonical::canonical;
 use liftwatch::ledger::hash::Hash;
 use liftwatch::ledger::heads::{Heads, UnitHead};
 use liftwatch::ledger::leaf::{self, EntryKind};
@@ -145,9 +146,9 @@ async fn a_history_that_is_written_anew_is_found_by_an_outside_checkpoint_and_by
             value["previous"] = before.map(|head| head.hash.to_string()).into();
         }
         if read.kind == EntryKind::Heads {
-            value["body"] = heads.body();
+            value["body"] = serde_json::from_str(&heads.body().object()).unwrap();
         }
-        let bytes = leaf::canonical(&value);
+        let bytes = canonical(&value);
         let hash = Hash::of_leaf(&bytes);
         edge.append(hash);
         tiles.extend(edge.take_grown());

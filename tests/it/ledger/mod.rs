@@ -4,6 +4,7 @@ mod browser;
 mod chronicle;
 mod daemon;
 mod edits;
+mod evidence;
 mod independent;
 mod package;
 mod selection;
