@@ -22,14 +22,14 @@ async fn a_visit_elsewhere_is_evidence_that_somebody_was_in_two_places_and_of_no
     }
     assert_eq!(world.count("select count(*) from alert where rule = 'worker_in_two_places'").await, 2);
     let (file, city) = city.into_file().await;
-    let report = verify::verify(&file, Some(&city.public), &[]).await.unwrap();
+    let report = verify::verify(&file, std::slice::from_ref(&city.public), &[]).await.unwrap();
     assert!(report.is_clean(), "{:#?}", report.findings);
 
     let mut open = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
     let other = "update alert set rule = 'visit_too_short' where rule = 'worker_in_two_places'";
     sqlx::query(other).execute(&mut open).await.unwrap();
     open.close().await.unwrap();
-    let report = verify::verify(&file, Some(&city.public), &[]).await.unwrap();
+    let report = verify::verify(&file, std::slice::from_ref(&city.public), &[]).await.unwrap();
     let strange = report.findings.iter().filter(|finding| finding.contains("its evidence v-")).count();
     assert_eq!(strange, 2, "{:#?}", report.findings);
 }
