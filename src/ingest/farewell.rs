@@ -22,6 +22,7 @@ pub enum Leaving {
 
 impl Leaving {
     /// Until when this step is waited for.
+    #[must_use]
     pub const fn until(self) -> Option<Instant> {
         match self {
             Self::No => None,
