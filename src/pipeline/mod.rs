@@ -22,6 +22,8 @@ pub mod visits;
 
 pub mod recording;
 
+pub mod erasing;
+
 pub mod judge;
 
 pub mod answers;
@@ -69,6 +71,8 @@ pub struct Pipeline {
     rules: Rules,
     fleet: Fleet,
     recall: Recall,
+    /// The write-ahead log may hold what was erased.
+    unfolded: bool,
 }
 
 impl Pipeline {
@@ -101,7 +105,7 @@ impl Pipeline {
         }
         change.end_leases().await?;
         change.commit().await?;
-        let mut pipeline = Self { store, decoder, rules, fleet, recall: Recall::default() };
+        let mut pipeline = Self { store, decoder, rules, fleet, recall: Recall::default(), unfolded: true };
         pipeline.attach(now).await?;
         Ok(pipeline)
     }
@@ -147,6 +151,7 @@ impl Pipeline {
         for (unit, at) in due {
             staging.touch(&unit, at);
         }
+        self.fold().await?;
         self.commit(staging, &[]).await
     }
 

@@ -8,6 +8,7 @@ use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::notice::AnswerKind;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
+use crate::domain::visit::Erasure;
 use crate::ledger::leaf::{EntryKind, sha256_hex};
 
 /// What a row says in the ledger.
@@ -85,15 +86,15 @@ pub fn confirmation(visit: &str, unit: &UnitId, at: Timestamp, body: &str) -> En
     }
 }
 
-/// A person was erased from a visit. No row but the entry itself.
+/// A person was erased from a visit: by whom and why, as they wrote it. No row but the entry itself.
 #[must_use]
-pub fn erasure(visit: &str, unit: &UnitId, role: &str, at: Timestamp) -> Entry {
+pub fn erasure(visit: &str, unit: &UnitId, role: &str, erasure: &Erasure, at: Timestamp) -> Entry {
     Entry {
         kind: EntryKind::Erasure,
         at,
         reference: visit.to_owned(),
         unit: Some(unit.clone()),
-        body: json!({ "role": role }),
+        body: json!({ "role": role, "by": erasure.by, "why": erasure.why }),
         personal: Vec::new(),
     }
 }

@@ -1,5 +1,4 @@
-//! Maintenance visits, their corrections and confirmations: written once, never changed. Only the people whom they name
-//! can be erased.
+//! Maintenance visits, their corrections and confirmations: written once, never changed.
 
 use std::collections::HashMap;
 
@@ -8,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
-use crate::domain::visit::{Confirmation, Sealed, VisitRecord};
+use crate::domain::visit::{Confirmation, VisitRecord};
 
 use super::Change;
 use super::entries::{self, Entry, VisitRow};
@@ -63,7 +62,7 @@ impl Change<'_> {
         }
         let ids: Vec<&String> = names.keys().collect();
         let salts =
-            "select p.visit, p.role, p.salt from json_each($1) j cross join visit_person p on p.visit = j.value";
+            "select p.visit, p.role, p.salt from json_each($1) j cross join named_person p on p.visit = j.value";
         for row in sqlx::query(salts).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await? {
             let visit: String = row.try_get("visit")?;
             if let Some(record) = names.get(&visit).and_then(|name| found.get_mut(name)) {
@@ -158,30 +157,12 @@ impl Change<'_> {
         role: &str,
     ) -> Result<Option<Option<(String, Option<Vec<u8>>)>>, StoreError> {
         let find = "select c.body, p.salt from visit v left join visit_confirmation c on c.visit = v.id \
-             left join visit_person p on p.visit = v.id and p.role = $2 where v.id = $1";
+             left join named_person p on p.visit = v.id and p.role = $2 where v.id = $1";
         let row = sqlx::query(find).bind(visit).bind(role).fetch_optional(&mut *self.transaction).await?;
         let Some(row) = row else { return Ok(None) };
         let body: Option<String> = row.try_get("body")?;
         let salt = row.try_get("salt")?;
         Ok(Some(body.map(|body| (body, salt))))
-    }
-
-    /// Erases a person from a visit: name, phone and salt are gone, the record keeps its commitment. Says whether there
-    /// was one.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub async fn erase_person(&mut self, visit: &str, role: &str, now: Timestamp) -> Result<bool, StoreError> {
-        // What is deleted is overwritten in the page; without this it would stand there until the page is used again.
-        sqlx::query("pragma secure_delete = on").execute(&mut *self.transaction).await?;
-        let erase = sqlx::query("delete from visit_person where visit = $1 and role = $2").bind(visit).bind(role);
-        let erased = erase.execute(&mut *self.transaction).await?.rows_affected();
-        sqlx::query("pragma secure_delete = off").execute(&mut *self.transaction).await?;
-        if erased > 0 {
-            let unit = self.unit_of_visit(visit).await?;
-            self.enter(entries::erasure(visit, &unit, role, now));
-        }
-        Ok(erased > 0)
     }
 
     async fn unit_of_visit(&mut self, visit: &str) -> Result<UnitId, StoreError> {
@@ -208,19 +189,6 @@ impl Change<'_> {
              and o.unit <> v.unit and o.site <> v.site group by o.unit";
         let rows = sqlx::query(find).bind(to_json(visits)).fetch_all(&mut *self.transaction).await?;
         rows.iter().map(|row| Ok((word(TABLE, row.try_get("unit")?)?, Timestamp(row.try_get("at")?)))).collect()
-    }
-
-    async fn insert_person(&mut self, visit: &str, sealed: &Sealed) -> Result<(), StoreError> {
-        let insert = "insert into visit_person (visit, role, name, phone, salt) values ($1, $2, $3, $4, $5)";
-        sqlx::query(insert)
-            .bind(visit)
-            .bind(&sealed.person.role)
-            .bind(sealed.person.name.as_deref())
-            .bind(sealed.person.phone.as_deref())
-            .bind(sealed.salt.as_slice())
-            .execute(&mut *self.transaction)
-            .await?;
-        Ok(())
     }
 }
 

@@ -1,3 +1,9 @@
+CREATE VIEW named_person as
+    select v.visit, v.role, v.person, t.told ->> '$.name' as name, t.told ->> '$.phone' as phone,
+        unhex(t.told ->> '$.salt') as salt
+    from visit_person v
+    join (select id, iif(json_valid(cast(told as text)), cast(told as text), '{}') as told from person) t on t.id = v.person;
+
 CREATE TABLE alert (
     id text primary key,
     rule text not null,
@@ -226,6 +232,11 @@ CREATE TABLE pending (
     primary key (receiver, group_key, transition)
 ) without rowid;
 
+CREATE TABLE person (
+    id integer primary key,
+    told blob not null
+);
+
 CREATE TABLE quarantine (
     id integer primary key autoincrement,
     received_at integer not null,
@@ -391,9 +402,7 @@ CREATE TABLE visit_correction (
 CREATE TABLE visit_person (
     visit text not null,
     role text not null,
-    name text,
-    phone text,
-    salt blob not null,
+    person integer not null,
     primary key (visit, role)
 ) without rowid;
 

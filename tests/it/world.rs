@@ -245,7 +245,7 @@ impl World {
                 ("alert_transition", "alert") => named.to_owned(),
                 // Of the ledger, what is not a hash and does not follow from one.
                 ("ledger_entry", "leaf") => LEAF_WITHOUT_CHANCE.to_owned(),
-                ("ledger_tile", "hashes") | ("ledger_head", "hash") | ("ledger_salt", "salt") => {
+                ("person", "told") | ("ledger_tile", "hashes") | ("ledger_head", "hash") | ("ledger_salt", "salt") => {
                     format!("length({column})")
                 }
                 _ => format!("quote({column})"),

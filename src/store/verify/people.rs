@@ -15,13 +15,14 @@ use super::report::Report;
 /// The file cannot be read.
 pub async fn check(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
     named(reader, report).await?;
+    left_over(reader, report).await?;
     erased(reader, report).await?;
     workers(reader, report).await
 }
 
 /// Names that are there must be those that were committed to.
 async fn named(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
-    let all = "select p.*, v.body, c.body as confirmed from visit_person p left join visit v on v.id = p.visit \
+    let all = "select p.*, v.body, c.body as confirmed from named_person p left join visit v on v.id = p.visit \
          left join visit_confirmation c on c.visit = p.visit";
     for row in sqlx::query(all).fetch_all(&mut *reader).await? {
         let (visit, role): (String, String) = (row.try_get("visit")?, row.try_get("role")?);
@@ -29,9 +30,19 @@ async fn named(reader: &mut SqliteConnection, report: &mut Report) -> Result<(),
         let body: Option<String> = row.try_get(if role == CONFIRMER { "confirmed" } else { "body" })?;
         let body: Value = body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
         let told = if role == CONFIRMER { &body["by"] } else { &body["people"][&role] };
-        if told.as_str() != Some(&of_person(&person, row.try_get("salt")?)) {
+        let salt: Option<&[u8]> = row.try_get("salt")?;
+        if told.as_str() != salt.map(|salt| of_person(&person, salt)).as_deref() {
             report.find(format!("visit {visit}: its {role} is not who was recorded"));
         }
+    }
+    Ok(())
+}
+
+/// Whoever was erased must be gone.
+async fn left_over(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
+    let here = "select id from person where told <> zeroblob(length(told)) except select person from visit_person";
+    for id in sqlx::query_scalar::<_, i64>(here).fetch_all(&mut *reader).await? {
+        report.find(format!("person {id}: somebody whom no record names"));
     }
     Ok(())
 }
@@ -44,7 +55,7 @@ async fn erased(reader: &mut SqliteConnection, report: &mut Report) -> Result<()
          select t.visit, t.role, exists (select 1 from ledger_entry e where e.kind = 'erasure' and e.ref = t.visit \
          and json_extract(iif(json_valid(cast(e.leaf as text)), cast(e.leaf as text), '{}'), '$.body.role') = t.role) \
          as recorded from told t \
-         where not exists (select 1 from visit_person p where p.visit = t.visit and p.role = t.role)";
+         where not exists (select 1 from named_person p where p.visit = t.visit and p.role = t.role)";
     for row in sqlx::query(gone).bind(CONFIRMER).fetch_all(&mut *reader).await? {
         let (visit, role): (String, String) = (row.try_get("visit")?, row.try_get("role")?);
         if row.try_get("recorded")? {

@@ -77,7 +77,7 @@ fn named(path: &str) -> Option<[&'static str; 3]> {
 
 fn filled(path: &str, id: &str) -> String {
     let (before, rest) = path.split_once('{').unwrap();
-    format!("{before}{id}{}", rest.split_once('}').unwrap().1)
+    format!("{before}{id}{}", rest.split_once('}').unwrap().1).replace("{role}", "recorder")
 }
 
 /// A body that is good enough to come past the reading of it.
