@@ -49,6 +49,13 @@ impl Numbering {
         self.missing.first().map_or(self.highest, |missing| missing.from - 1)
     }
 
+    /// Whether an event with this number was stored.
+    #[must_use]
+    pub fn has(&self, seq: u64) -> bool {
+        let missing = self.missing.iter().any(|run| run.from <= seq && seq <= run.to);
+        self.first <= seq && seq <= self.highest && !missing
+    }
+
     /// An event with this number is stored.
     pub fn arrived(&mut self, seq: u64) {
         if seq > self.highest {
@@ -93,6 +100,7 @@ mod tests {
         assert_eq!((runs(&numbering), numbering.contiguous()), (vec![(6, 8)], 5));
         numbering.arrived(7);
         assert_eq!(runs(&numbering), [(6, 6), (8, 8)]);
+        assert_eq!((4..=10).filter(|seq| numbering.has(*seq)).collect::<Vec<_>>(), [5, 7, 9]);
         numbering.arrived(6);
         assert_eq!((runs(&numbering), numbering.contiguous()), (vec![(8, 8)], 7));
         numbering.arrived(8);

@@ -88,6 +88,7 @@ phrases! {
     unit_number: "本梯序号", "Number of the unit";
     report: "维保账本打印件", "Report from the ledger,";
     since_begin: "自账本开始", "since the ledger began";
+    pruned: "内容已到期清理，哈希仍在账本中", "pruned by age; its hash stays in the ledger";
     report_more: "记录过多，未全部打印；请缩短时间范围。", "There are more entries than are printed; choose a shorter time.";
     report_note: "请保存本页：持有此检查点的人，日后可证明此前的记录未被更改。", "Keep this page: whoever has this checkpoint can prove later that nothing before it was changed.";
     package: "下载本梯证明包", "Download this unit's package";

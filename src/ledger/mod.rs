@@ -18,6 +18,8 @@ pub mod checkpoint;
 
 pub mod heads;
 
+pub mod retention;
+
 pub mod bundle;
 
 pub mod sheet;

@@ -7,6 +7,7 @@ use crate::decode::mapping::Reason;
 use crate::detect::history;
 use crate::domain::event::{Event, EventRecord, Origin, Sequence};
 use crate::domain::id::{PublisherId, UnitId};
+use crate::domain::time::Timestamp;
 use crate::store::Change;
 use crate::store::error::StoreError;
 use crate::store::facts::StoredBody;
@@ -15,7 +16,8 @@ use super::message::Arrival;
 use super::numbers::Numberings;
 use super::staging::{Staging, Told};
 
-/// Keeps the new events; each touches its unit from its own time on.
+/// Keeps the new events; each touches its unit from its own time on. Of events before `gone_before` rows may have been
+/// pruned: there the unit's numbering knows what was stored.
 ///
 /// # Errors
 /// Those of the store.
@@ -24,6 +26,7 @@ pub async fn keep_new_events(
     staging: &mut Staging,
     batch: &[Arrival],
     numberings: &Numberings,
+    gone_before: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     let told = std::mem::take(&mut staging.told_events);
     if told.is_empty() {
@@ -38,6 +41,10 @@ pub async fn keep_new_events(
     for Told { record, source } in told {
         let found = match known.entry(identity(&record.unit, &record.id, &record.event)) {
             Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(_) if was_pruned(&record, numberings, gone_before) => {
+                staging.outcome.duplicates += 1;
+                continue;
+            }
             Entry::Vacant(place) => {
                 place.insert(Found::New(staging.events.len()));
                 if history::counts(record.event.kind, record.event.code()) {
@@ -60,6 +67,13 @@ pub async fn keep_new_events(
         }
     }
     Ok(())
+}
+
+/// Whether an event that has no row had one. By its own time it may lie ahead and still be old: then its row counted from
+/// its receipt.
+fn was_pruned(record: &EventRecord, numberings: &Numberings, gone_before: Option<Timestamp>) -> bool {
+    let old = gone_before.is_some_and(|before| record.at < before || record.clock_suspect);
+    old && numberings.had(record)
 }
 
 /// Keeps the new hazard reports.

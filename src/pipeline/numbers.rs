@@ -54,6 +54,13 @@ impl Numberings {
         let Some(Sequence { boot, seq }) = &record.event.sequence else { return false };
         self.known.get(&(record.unit.clone(), boot.clone())).is_none_or(|numbering| *seq > numbering.highest)
     }
+
+    /// Whether an event with this number was stored before, be its row still there or not.
+    #[must_use]
+    pub fn had(&self, record: &EventRecord) -> bool {
+        let Some(Sequence { boot, seq }) = &record.event.sequence else { return false };
+        self.known.get(&(record.unit.clone(), boot.clone())).is_some_and(|numbering| numbering.has(*seq))
+    }
 }
 
 /// Counts what is new in the batch. Gaps that come or go have their unit judged anew.

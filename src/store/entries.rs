@@ -10,6 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::domain::visit::Erasure;
 use crate::ledger::leaf::{EntryKind, sha256_hex};
+use crate::ledger::retention::Retention;
 
 /// What a row says in the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -311,6 +312,13 @@ pub fn token(id: &str, access: &Access, name: &str, expires_at: Option<Timestamp
 #[must_use]
 pub fn token_revoked(id: &str, at: Timestamp) -> Entry {
     let (kind, reference, body) = (EntryKind::Token, id.to_owned(), json!({ "change": "revoked" }));
+    Entry { kind, at, reference, unit: None, body, personal: Vec::new() }
+}
+
+/// What was pruned by age.
+#[must_use]
+pub fn retention(retention: &Retention, at: Timestamp) -> Entry {
+    let (kind, reference, body) = (EntryKind::Retention, retention.rows.as_str().to_owned(), retention.body());
     Entry { kind, at, reference, unit: None, body, personal: Vec::new() }
 }
 

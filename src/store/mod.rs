@@ -38,6 +38,10 @@ pub mod ledger;
 
 pub mod entries;
 
+pub mod retention;
+
+pub mod pruning;
+
 pub mod troubles;
 
 pub mod refused;

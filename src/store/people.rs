@@ -77,6 +77,11 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Erases everybody whom these visits and their confirmations name, without an entry: the visits go as well.
+    pub(super) async fn forget_people(&mut self, visits: &[&str]) -> Result<(), StoreError> {
+        self.overwrite("visit in (select value from json_each($1)) and $2 = ''", &to_json(visits), "").await
+    }
+
     async fn overwrite(&mut self, whom: &'static str, first: &str, second: &str) -> Result<(), StoreError> {
         let zeros = format!(
             "update person set told = zeroblob(length(told)) where id in (select person from visit_person where {whom})"

@@ -171,10 +171,12 @@ CREATE TABLE ledger_checkpoint (
 CREATE TABLE ledger_entry (
     idx integer primary key,             -- from 0, without a gap
     kind text not null,
-    ref text not null,                   -- the row that it records
+    ref text not null,                   -- the row that it records; '' once the leaf is pruned
     unit text,                           -- null: no single unit
     number integer,                      -- the entry's place in its unit's own numbering, from 1
-    leaf blob not null
+    leaf blob,                           -- null: pruned by age
+    hash blob,                           -- of the leaf, once that is pruned
+    check ((leaf is null) <> (hash is null))
 );
 
 CREATE TABLE ledger_head (
@@ -421,6 +423,8 @@ CREATE INDEX alert_tally on alert (rule, severity, state, unit);
 CREATE INDEX alert_transition_alert on alert_transition (alert, id);
 
 CREATE INDEX alert_unit on alert (unit, rule, starts_at) where state <> 'withdrawn';
+
+CREATE INDEX alert_withdrawn on alert (unit) where state = 'withdrawn';
 
 CREATE INDEX answer_alert on answer (alert, id);
 

@@ -27,7 +27,7 @@ const PRINTED: u32 = 1_000;
 struct Line {
     index: u64,
     number: u64,
-    at: Moment,
+    at: Option<Moment>,
     kind: String,
     what: String,
     reference: String,
@@ -61,18 +61,19 @@ async fn report(Admitted(http): Admitted, reading: Reading, id: Id, mut params: 
     let stretch = http.reader.stretch(from, to).await?;
     let begin = stretch.from.as_ref().map_or(0, |from| from.size);
     let filter = Filter { unit: Some(unit.clone()), from: begin, before: Some(stretch.to.size) };
-    let found = http.reader.entries(&filter, PRINTED).await?;
+    let found = http.reader.listed(&filter, PRINTED).await?;
     let desk = Desk::of(&http, reading.language);
-    let lines = found.items.iter().filter_map(|stored| {
-        let read = read(stored)?;
-        Some(Line {
-            index: stored.index,
-            number: read.link.as_ref().map_or(0, |(_, number, _)| *number),
-            at: Moment::of(read.at.0, &desk),
-            kind: reading.language.word("entry", read.kind.as_str()),
-            what: what(&read),
-            reference: read.reference,
-        })
+    let lines = found.items.iter().map(|listed| {
+        let read = read(listed);
+        let pruned = || reading.language.phrases().pruned.to_owned();
+        Line {
+            index: listed.index,
+            number: listed.number.unwrap_or(0),
+            at: read.as_ref().map(|read| Moment::of(read.at.0, &desk)),
+            kind: reading.language.word("entry", &listed.kind),
+            what: read.as_ref().map_or_else(pruned, what),
+            reference: read.map_or_else(String::new, |read| read.reference),
+        }
     });
     let lines: Vec<Line> = lines.collect();
     handed_out(&http, &unit, (begin, stretch.to.size)).await?;

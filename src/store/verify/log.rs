@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use crate::domain::id::UnitId;
 use crate::ledger::checkpoint::{Head, PublicKey};
 use crate::ledger::hash::Hash;
 use crate::ledger::heads::{Heads, UnitHead};
 use crate::ledger::leaf::{self, EntryKind};
+use crate::ledger::retention::{Leaves, Retention};
 use crate::ledger::tree::{Edge, Place, WIDTH};
 use crate::store::error::StoreError;
 use crate::store::ledger::{tile, unit_head};
@@ -35,7 +37,8 @@ pub async fn check(
     for Outside { name, head } in outside {
         roots.entry(head.size).or_default().push((name.clone(), head.root));
     }
-    let mut walk = Walk { edge: Edge::default(), heads: Heads::default(), roots, open: HashMap::new() };
+    let mut walk =
+        Walk { edge: Edge::default(), heads: Heads::default(), roots, open: HashMap::new(), leafless: BTreeMap::new() };
     walk.hold_roots(report);
     loop {
         let find = "select * from ledger_entry where idx >= $1 order by idx limit $2";
@@ -84,6 +87,8 @@ struct Walk {
     roots: Roots,
     /// Tiles that have grown and are not compared yet.
     open: HashMap<Place, Vec<Hash>>,
+    /// Entries without a leaf for which no `retention` entry has accounted yet.
+    leafless: BTreeMap<u64, EntryKind>,
 }
 
 impl Walk {
@@ -95,7 +100,7 @@ impl Walk {
             report.find(format!("entry {index} is missing; the next one is {stored}"));
             return Ok(false);
         }
-        let bytes: &[u8] = row.try_get("leaf")?;
+        let Some(bytes) = row.try_get::<Option<&[u8]>, _>("leaf")? else { return self.leafless(row, index, report) };
         match leaf::read(bytes) {
             Err(error) => report.find(format!("entry {index}: {error}")),
             Ok(read) => {
@@ -106,6 +111,52 @@ impl Walk {
         self.edge.append(Hash::of_leaf(bytes));
         self.hold_roots(report);
         Ok(true)
+    }
+
+    /// Takes an entry whose leaf was pruned: its hash stands in the tree and in its unit's chain as before. False if it
+    /// has none.
+    fn leafless(&mut self, row: &SqliteRow, index: u64, report: &mut Report) -> Result<bool, StoreError> {
+        let (kind, reference): (&str, &str) = (row.try_get("kind")?, row.try_get("ref")?);
+        let (unit, number): (Option<&str>, Option<i64>) = (row.try_get("unit")?, row.try_get("number")?);
+        let hash = row.try_get::<Option<&[u8]>, _>("hash")?.and_then(Hash::from_slice);
+        let link = match unit.zip(number).map(|(unit, number)| (unit.parse::<UnitId>(), number as u64)) {
+            None => Some(None),
+            Some((Ok(unit), number)) => Some(Some((unit, number))),
+            Some((Err(_), _)) => None,
+        };
+        let (Some(hash), Ok(kind), "", Some(link)) = (hash, kind.parse(), reference, link) else {
+            report.find(format!("entry {index}: it has no leaf, and is not as pruning leaves it"));
+            return Ok(false);
+        };
+        self.leafless.insert(index, kind);
+        if let Some((unit, number)) = link {
+            let expected = self.heads.get(&unit).map_or(1, |head| head.number + 1);
+            if number != expected {
+                report.find(format!("entry {index}: it does not follow entry {} of unit {unit}", expected - 1));
+            }
+            self.heads.put(UnitHead { unit, number, hash });
+        }
+        self.edge.append(hash);
+        self.hold_roots(report);
+        Ok(true)
+    }
+
+    /// A `retention` entry accounts for leaves before it.
+    fn account(&mut self, index: u64, read: &leaf::Read, report: &mut Report) {
+        let Some(retention) = read.body.as_ref().and_then(Retention::read) else {
+            report.find(format!("entry {index}: it does not say what was pruned"));
+            return;
+        };
+        let Some(Leaves { kind, runs }) = retention.leaves else { return };
+        for (first, last) in runs {
+            // One finding is enough: whoever makes a run up can make it endless.
+            let strange = (first..=last).find(|pruned| self.leafless.remove(pruned) != Some(kind));
+            if let Some(strange) = strange {
+                report.find(format!(
+                    "entry {index}: entry {strange}, which it says was pruned, is not as pruning leaves it"
+                ));
+            }
+        }
     }
 
     /// What is looked up by must be what the leaf says.
@@ -131,6 +182,9 @@ impl Walk {
                 report.find(format!("entry {index}: it does not follow entry {} of unit {unit}", expected.0 - 1));
             }
             self.heads.put(UnitHead { unit: unit.clone(), number: *number, hash });
+        }
+        if read.kind == EntryKind::Retention {
+            self.account(index, read, report);
         }
         if read.kind == EntryKind::Heads && read.body.as_ref() != Some(&self.heads.body()) {
             report.find(format!("entry {index}: it does not say how far each unit had come"));
@@ -164,6 +218,9 @@ impl Walk {
     async fn end(mut self, reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
         for (place, computed) in std::mem::take(&mut self.open) {
             hold_tile(reader, place, &computed, report).await?;
+        }
+        for index in self.leafless.keys() {
+            report.find(format!("entry {index}: its leaf is gone, and no entry says that it was pruned"));
         }
         let head = Head { size: self.edge.size(), root: self.edge.root() };
         for (size, told) in &self.roots {

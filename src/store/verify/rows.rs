@@ -41,7 +41,7 @@ const KINDS: [Kind; 10] = [
              where r.id > $1 order by r.id limit $2",
         entry: visit_entry,
         orphans: "select idx from ledger_entry e where kind = 'visit' \
-             and not exists (select 1 from visit r where r.id = e.ref)",
+             and e.leaf is not null and not exists (select 1 from visit r where r.id = e.ref)",
     },
     Kind {
         name: "confirmation of visit",
@@ -51,7 +51,7 @@ const KINDS: [Kind; 10] = [
              where r.visit > $1 order by r.visit limit $2",
         entry: confirmation,
         orphans: "select idx from ledger_entry e where kind = 'confirmation' \
-             and not exists (select 1 from visit_confirmation r where r.visit = e.ref)",
+             and e.leaf is not null and not exists (select 1 from visit_confirmation r where r.visit = e.ref)",
     },
     Kind {
         name: "hazard",
@@ -69,7 +69,7 @@ const KINDS: [Kind; 10] = [
              left join ledger_entry e on e.kind = 'alert_transition' and e.ref = cast(t.id as text) \
              where r.id > $1 order by r.id limit $2",
         entry: newest_transition,
-        orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and not exists (select 1 from \
+        orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and e.leaf is not null and not exists (select 1 from \
              alert r where r.id = json_extract(iif(json_valid(cast(e.leaf as text)), cast(e.leaf as text), '{}'), \
              '$.body.alert'))",
     },
@@ -81,7 +81,7 @@ const KINDS: [Kind; 10] = [
              where w.id > cast($1 as integer) order by w.id limit $2",
         entry: |row| Ok(entries::answer(&answer_row(row)?)),
         orphans: "select idx from ledger_entry e where kind = 'answer' \
-             and not exists (select 1 from answer r where r.id = cast(e.ref as integer))",
+             and e.leaf is not null and not exists (select 1 from answer r where r.id = cast(e.ref as integer))",
     },
     Kind {
         name: "silence",
@@ -249,18 +249,19 @@ async fn transitions(reader: &mut SqliteConnection, report: &mut Report) -> Resu
         report.find(format!("alert transition {id}: {what}"));
     }
     let gone = "select idx from ledger_entry e where kind = 'alert_transition' \
-         and not exists (select 1 from alert_transition t where t.id = cast(e.ref as integer))";
+         and e.leaf is not null and not exists (select 1 from alert_transition t where t.id = cast(e.ref as integer))";
     for index in sqlx::query_scalar::<_, i64>(gone).fetch_all(&mut *reader).await? {
         report.find(format!("entry {index}: the alert transition that it records is not there any more"));
     }
     Ok(())
 }
 
-/// What alerts rest on must be there, and be of their unit.
+/// What alerts rest on must be there, and be of their unit, but for the other of two places at one time.
 async fn evidence(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
     let missing = "select a.id, j.value as named from alert a, json_each(iif(json_valid(a.evidence), a.evidence, '[]')) j \
          where not exists (select 1 from event r where r.id = j.value and r.unit = a.unit) \
-         and not exists (select 1 from visit r where r.id = j.value and r.unit = a.unit) \
+         and not exists (select 1 from visit r where r.id = j.value \
+         and (r.unit = a.unit or a.rule = 'worker_in_two_places')) \
          and not exists (select 1 from hazard r where r.id = j.value and r.unit = a.unit) \
          and not exists (select 1 from gap r where r.unit = a.unit and j.value = 'gap-' || r.id)";
     for row in sqlx::query(missing).fetch_all(&mut *reader).await? {

@@ -1,6 +1,6 @@
 //! The maintenance ledger: what enters it, what is signed, and whether every change of it is found.
 
-mod chronicle;
+pub mod chronicle;
 mod daemon;
 mod edits;
 mod independent;
