@@ -62,6 +62,7 @@ pub struct Metrics {
     stored: IntCounterVec,
     incidents: IntCounterVec,
     deliveries: IntCounterVec,
+    pruned: IntCounterVec,
     batch: Histogram,
     commit: Histogram,
     delay: Histogram,
@@ -111,6 +112,7 @@ impl Metrics {
                 "code",
             ),
             deliveries: deliveries(),
+            pruned: pruned(),
             // A batch is what queued while the last commit ran, at most 2,000.
             batch: histogram(
                 "batch_messages",
@@ -141,7 +143,7 @@ impl Metrics {
     }
 
     fn register(&self) {
-        let collectors: [Box<dyn Collector>; 12] = [
+        let collectors: [Box<dyn Collector>; 13] = [
             Box::new(self.received.clone()),
             Box::new(self.rejected.clone()),
             Box::new(self.duplicates.clone()),
@@ -151,6 +153,7 @@ impl Metrics {
             Box::new(self.stored.clone()),
             Box::new(self.incidents.clone()),
             Box::new(self.deliveries.clone()),
+            Box::new(self.pruned.clone()),
             Box::new(self.batch.clone()),
             Box::new(self.commit.clone()),
             Box::new(self.delay.clone()),
@@ -215,6 +218,11 @@ impl Metrics {
         self.deliveries.with_label_values(&[sink, outcome]).inc();
     }
 
+    /// So many rows were pruned by age; `kind` is a word of a closed list.
+    pub fn pruned(&self, kind: &str, rows: u64) {
+        self.pruned.with_label_values(&[kind]).inc_by(rows);
+    }
+
     /// A transaction held so many messages.
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 2,000 messages")]
     pub fn batch(&self, messages: usize) {
@@ -257,6 +265,15 @@ fn counter(name: &str, help: &str) -> IntCounter {
 
 fn counters(name: &str, help: &str, label: &str) -> IntCounterVec {
     IntCounterVec::new(Opts::new(name, help).namespace(PREFIX), &[label]).expect("constant names are valid")
+}
+
+/// Each kind at zero, so that the first pruning shows as an increase.
+fn pruned() -> IntCounterVec {
+    let pruned = counters("pruned_rows_total", "Rows that were deleted because of their age, by kind.", "kind");
+    for kind in ["alert", "notification", "event", "visit"] {
+        pruned.with_label_values(&[kind]);
+    }
+    pruned
 }
 
 fn deliveries() -> IntCounterVec {

@@ -38,6 +38,9 @@ pub fn count(metrics: &Metrics, outcome: &Outcome, fleet: &Fleet, now: Timestamp
     metrics.duplicates(outcome.duplicates);
     metrics.gaps(outcome.gaps_found);
     metrics.unknown_codes(outcome.unknown_codes.len() as u64);
+    for (rows, count) in &outcome.pruned {
+        metrics.pruned(rows.as_str(), *count);
+    }
     for record in &outcome.events {
         metrics.event_stored(record.event.kind);
         let delay = delay(record, now);
@@ -72,6 +75,9 @@ pub fn log(outcome: &Outcome) {
     }
     for (reason, detail) in &outcome.refused {
         tracing::debug!(%reason, detail, "message refused");
+    }
+    for (rows, count) in &outcome.pruned {
+        tracing::debug!(%rows, count, "pruned by age");
     }
     if outcome.quarantine_dropped > 0 {
         tracing::warn!(

@@ -12,6 +12,7 @@ pub enum Stage {
     BeforeAck,
     AfterAck,
     InFlush,
+    InPruning,
 }
 
 /// A promise that a test can break.
@@ -86,6 +87,7 @@ mod machine {
             Stage::BeforeAck => "before_ack",
             Stage::AfterAck => "after_ack",
             Stage::InFlush => "in_flush",
+            Stage::InPruning => "in_pruning",
         };
         if crash.stage == name && crash.passed.fetch_add(1, Ordering::Relaxed) + 1 == crash.at {
             std::process::abort();

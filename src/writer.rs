@@ -203,6 +203,12 @@ impl Writer {
             Err(error) if error.remedy() == Remedy::Retry => self.fault(&error),
             Err(error) => return Err(self.lost(error)),
         }
+        match self.tidy(now).await {
+            Ok(outcome) if outcome.pruned.is_empty() => {}
+            Ok(outcome) => self.account(outcome, memory),
+            Err(error) if error.remedy() == Remedy::Retry => self.fault(&error),
+            Err(error) => return Err(self.lost(error)),
+        }
         let flushed_at = *memory.flushed_at.get_or_insert(now);
         if now - flushed_at >= FLUSH_EVERY || now < flushed_at {
             memory.flushed_at = Some(now);
@@ -215,6 +221,11 @@ impl Writer {
         let heard = self.pipeline.fleet().iter().filter(|entry| entry.heard_at.is_some()).count();
         self.status.heard.store(heard as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn tidy(&mut self, now: Timestamp) -> Result<Outcome, StoreError> {
+        let agreed = self.pipeline.agreed(now).await?;
+        self.pipeline.tidy(now, agreed).await
     }
 
     async fn act(&mut self, asked: Asked, memory: &mut Memory) -> Result<(), StoreError> {

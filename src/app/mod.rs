@@ -86,6 +86,7 @@ pub async fn open_pipeline(
     let mut pipeline =
         Pipeline::open(store, decoder, &settings.rules, rules, now).await.map_err(AppError::StorageLost)?;
     pipeline.declare_config(&settings.digest, now).await.map_err(AppError::StorageLost)?;
+    pipeline.retain(settings.retention.clone());
     Ok(pipeline)
 }
 

@@ -16,6 +16,7 @@ use crate::http::tls::Certificate;
 use crate::ingest::connection::{self, SessionSettings};
 use crate::ledger::leaf::sha256_hex;
 use crate::notify;
+use crate::pipeline::retention;
 use crate::signer;
 
 /// What the daemon is told by its file.
@@ -35,6 +36,7 @@ pub struct Settings {
     /// SHA-256 of the file, in hex: the ledger says by which configuration the city was watched.
     pub digest: String,
     pub checklists: Checklists,
+    pub retention: retention::Settings,
 }
 
 impl Settings {
@@ -71,6 +73,7 @@ impl Settings {
             document.refuse(&format!("http.{key}"), error.to_string());
         }
         let checklists = checklists(document);
+        let retention = retention(document, &rules);
         let names = regions.iter().map(|region| (region.code.clone(), region.name.clone())).collect();
         let sessions: Vec<SessionSettings> = regions.into_iter().map(session).collect();
         // A region that could not be read has no place here, so the places of the others are known only without one.
@@ -94,6 +97,7 @@ impl Settings {
             ledger,
             digest: sha256_hex(document.text().as_bytes()),
             checklists,
+            retention,
         }
     }
 }
@@ -108,6 +112,15 @@ fn signing(document: &mut Document) -> signer::Settings {
     }
     if settings.every_seconds == 0 {
         document.refuse("ledger.every_seconds", "must be at least 1; 60 is usual");
+    }
+    settings
+}
+
+/// `[retention]`: what the law and the rules need is not less.
+fn retention(document: &mut Document, rules: &detect::Settings) -> retention::Settings {
+    let settings: retention::Settings = document.section("retention");
+    for (key, problem) in settings.problems(detect::Rules::new(rules, &TimeZone::UTC).lookback()) {
+        document.refuse(&format!("retention.{key}"), problem);
     }
     settings
 }

@@ -222,8 +222,8 @@ async fn newest(reader: &Reader) -> anyhow::Result<SignedCheckpoint> {
 async fn prove(args: &ProveArgs) -> anyhow::Result<()> {
     let reader = args.database.open().await?;
     let index = args.index;
+    let entry = reader.entry(index).await?.ok_or_else(|| anyhow!("the ledger has no entry {index}"))?;
     if args.leaf {
-        let entry = reader.entry(index).await?.ok_or_else(|| anyhow!("the ledger has no entry {index}"))?;
         return Ok(std::io::stdout().write_all(&entry.leaf)?);
     }
     let checkpoint = newest(&reader).await?;

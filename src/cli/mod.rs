@@ -24,7 +24,11 @@ pub mod ledger;
 
 pub mod packages;
 
+pub mod operating;
+
 pub mod token;
+
+pub mod erase;
 
 pub mod manual;
 
@@ -99,6 +103,8 @@ enum Command {
     /// Who may see what over HTTP: makes, lists and revokes tokens
     #[command(subcommand, after_help = "Example:\n  liftwatch token list --config /etc/liftwatch/liftwatch.toml")]
     Token(token::Token),
+    /// Forgets a person whom a visit names; the record and its proofs stay
+    Erase(erase::EraseArgs),
     /// Writes the QR code of a unit's page as SVG
     Qr(qr::QrArgs),
     /// Publishes a simulated city to a broker
@@ -174,6 +180,7 @@ async fn run(command: Command) -> Result<(), AppError> {
         Command::Ledger(command) => Ok(ledger::run(command).await?),
         Command::Verify(args) => Ok(ledger::verify(&args).await?),
         Command::Token(command) => token::run(command).await,
+        Command::Erase(args) => erase::run(args).await,
         Command::Qr(args) => Ok(qr::run(&args)?),
         Command::Simulate(args) => Ok(wing::simulate(args).await?),
         Command::Replay(args) => Ok(wing::replay(args).await?),

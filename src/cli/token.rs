@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::operating::{act, running};
+use crate::app::AppError;
 use crate::app::settings::Settings;
-use crate::app::{self, AppError};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::access::{Access, Role};
 use crate::domain::time::Timestamp;
-use crate::http::admin::{MadeWire, WantedWire, socket_of};
+use crate::http::admin::{MadeWire, WantedWire};
 use crate::notify::period;
 use crate::pipeline::action::{Action, Done};
 use crate::store::read::Reader;
@@ -209,42 +210,4 @@ async fn revoke(args: RevokeArgs) -> Result<(), AppError> {
 
 fn plain(id: &str) -> anyhow::Result<&str> {
     if id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') { Ok(id) } else { bail!("no token {id:?}") }
-}
-
-/// Does it on the file itself, which no daemon has now.
-async fn act(settings: &Settings, action: Action) -> Result<Done, AppError> {
-    let clock = SystemClock::new();
-    let mut pipeline = app::open_pipeline(settings, app::decoder(settings)?, &clock).await?;
-    let done = pipeline.act(&action, clock.now()).await;
-    let (done, _) = done.map_err(AppError::StorageLost)?;
-    pipeline.close().await.map_err(AppError::StorageLost)?;
-    Ok(done)
-}
-
-/// The daemon that has the file now.
-struct Running {
-    client: reqwest::Client,
-}
-
-/// The daemon behind the socket, if somebody listens there.
-fn running(settings: &Settings) -> Option<Running> {
-    let socket = socket_of(&settings.store);
-    std::os::unix::net::UnixStream::connect(&socket).ok()?;
-    reqwest::Client::builder().unix_socket(socket).build().ok().map(|client| Running { client })
-}
-
-impl Running {
-    async fn post<A: serde::de::DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl serde::Serialize,
-    ) -> anyhow::Result<A> {
-        let sent = self.client.post(format!("http://localhost{path}")).json(body).send();
-        let answer = sent.await.context("the running daemon gave no answer")?;
-        if !answer.status().is_success() {
-            let problem: serde_json::Value = answer.json().await.unwrap_or_default();
-            bail!("the running daemon refuses it: {}", problem["detail"].as_str().unwrap_or("it does not say why"));
-        }
-        answer.json().await.context("the running daemon's answer")
-    }
 }

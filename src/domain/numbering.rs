@@ -100,6 +100,7 @@ mod tests {
         assert_eq!((runs(&numbering), numbering.contiguous()), (vec![(6, 8)], 5));
         numbering.arrived(7);
         assert_eq!(runs(&numbering), [(6, 6), (8, 8)]);
+        assert_eq!((4..=10).filter(|seq| numbering.has(*seq)).collect::<Vec<_>>(), [5, 7, 9]);
         numbering.arrived(6);
         assert_eq!((runs(&numbering), numbering.contiguous()), (vec![(8, 8)], 7));
         numbering.arrived(8);

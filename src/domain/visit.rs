@@ -67,6 +67,24 @@ pub struct Sealed {
     pub salt: [u8; 32],
 }
 
+/// Who has somebody erased, and why. Both stand in the ledger for good, so neither may name the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    pub by: String,
+    pub why: String,
+}
+
+impl Erasure {
+    /// Whether it tells who the person is.
+    #[must_use]
+    pub fn names(&self, person: &Person) -> bool {
+        let known = [&person.name, &person.phone].into_iter().flatten().map(|text| text.trim());
+        // One character stands in many words, and nobody is known by it.
+        let mut known = known.filter(|text| text.chars().count() > 1);
+        known.any(|text| self.by.contains(text) || self.why.contains(text))
+    }
+}
+
 /// A visit with its identity, as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VisitRecord {

@@ -122,6 +122,7 @@ fn city(gauges: Gauges, showing: &Showing) -> CitySnapshot {
         dead_letters: gauges.dead_letters,
         ledger_entries: gauges.ledger_entries,
         ledger_checkpoint: gauges.ledger_checkpoint,
+        oldest: gauges.oldest,
         database_bytes: gauges.database_bytes,
         wal_bytes: gauges.wal_bytes,
     }

@@ -98,6 +98,8 @@ pub const ROUTES: &[(&str, &str, Who)] = &[
     ("GET", "/api/v1/visits.zip", ALL),
     ("GET", "/api/v1/visits/{id}", ALL),
     ("POST", "/api/v1/visits/{id}/confirmation", CONFIRM),
+    // Who is forgotten for good is decided by nobody's token: personal data of others is not theirs to erase.
+    ("POST", "/api/v1/visits/{id}/people/{role}/erase", OPERATE),
     ("GET", "/api/v1/maintenance/overdue", ALL),
     ("GET", "/api/v1/unregistered", WATCH),
     ("GET", "/api/v1/quarantine", WATCH),

@@ -87,6 +87,7 @@ phrases! {
     entry: "记录种类", "Entry";
     unit_number: "本梯序号", "Number of the unit";
     report: "维保账本打印件", "Report from the ledger,";
+    pruned: "内容已到期清理，哈希仍在账本中", "pruned by age; its hash stays in the ledger";
     package: "下载本梯证明包", "Download this unit's package";
     package_note: "可用 liftwatch verify 离线核验，证明无一遗漏", "liftwatch verify checks it offline, and that no entry is missing";
     late: "补录：记录时已结束，未通知任何人", "Recorded late: it was over before it was recorded, and nobody was told";

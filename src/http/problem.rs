@@ -82,6 +82,7 @@ impl From<ReadError> for Problem {
                 "after",
                 format!("no row {:?} to go on from; use the `next` of a page", shortened(&place)),
             ),
+            ReadError::Pruned { .. } => Self::new(StatusCode::GONE, error.to_string()),
             ReadError::Database(_) | ReadError::Row { .. } => {
                 tracing::error!(error = %error, "a reader's question has no answer");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database gave no answer; the daemon's log says why")

@@ -37,6 +37,8 @@ vocabulary!(
         Export = "export",
         /// A person's data was erased.
         Erasure = "erasure",
+        /// Rows were pruned by age, and leaves with them (src/ledger/retention.rs).
+        Retention = "retention",
         /// How far each unit's own numbering had come (src/ledger/heads.rs).
         Heads = "heads",
     }

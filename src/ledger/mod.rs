@@ -22,6 +22,8 @@ pub mod checkpoint;
 
 pub mod heads;
 
+pub mod retention;
+
 pub mod bundle;
 
 pub mod selection;

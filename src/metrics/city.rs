@@ -38,6 +38,8 @@ pub struct CitySnapshot {
     pub ledger_entries: i64,
     /// When the newest checkpoint was signed, in milliseconds; `None` if none was.
     pub ledger_checkpoint: Option<i64>,
+    /// (kind, milliseconds) of the oldest row that is kept.
+    pub oldest: Vec<(&'static str, i64)>,
     pub database_bytes: i64,
     pub wal_bytes: i64,
 }
@@ -121,6 +123,9 @@ fn store_gauges(city: &CitySnapshot) -> Vec<GaugeVec> {
         let help = "When the newest checkpoint of the ledger was signed; absent while nothing is signed.";
         gauges.push(gauge("ledger_checkpoint_timestamp_seconds", help, [], [([], seconds(signed))]));
     }
+    let help = "Time of the oldest row that is kept, by kind; absent where there is none.";
+    let oldest = city.oldest.iter().map(|(kind, at)| ([*kind], seconds(*at)));
+    gauges.push(gauge("oldest_row_timestamp_seconds", help, ["kind"], oldest));
     gauges.push(single("database_bytes", "Size of the database file.", city.database_bytes));
     gauges.push(single("wal_bytes", "Size of the write-ahead log.", city.wal_bytes));
     gauges

@@ -6,7 +6,7 @@ use crate::domain::event::{Event, EventType, Origin};
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
-use crate::domain::visit::Visit;
+use crate::domain::visit::{Erasure, Visit};
 use crate::ledger::checkpoint::Head;
 use crate::store::deliveries::{Claimed, Reported, Room};
 use crate::store::entries::Export;
@@ -16,6 +16,7 @@ use crate::store::tokens::{NewToken, Revocation};
 
 use super::Pipeline;
 use super::answers::{Answer, Answered, Received, Silence, Silenced};
+use super::erasing::Erased;
 use super::message::Outcome;
 use super::recording::{Confirmed, Recorded};
 use super::staging::Staging;
@@ -62,6 +63,8 @@ pub enum Action {
     RecordVisit { unit: UnitId, visit: Box<Visit>, payload: Vec<u8> },
     /// The owner says that a visit took place.
     ConfirmVisit { visit: String, by: String, note: String },
+    /// Somebody whom a visit names in this role is to be forgotten.
+    ErasePerson { visit: String, role: String, erasure: Erasure },
 }
 
 /// What came of it.
@@ -94,6 +97,7 @@ pub enum Done {
     Kept,
     Recorded(Recorded),
     Confirmed(Confirmed),
+    Erased(Erased),
 }
 
 /// How an import changed the registry.
@@ -155,6 +159,9 @@ impl Pipeline {
             }
             Action::ConfirmVisit { visit, by, note } => {
                 Ok((Done::Confirmed(self.confirm_visit(visit, by, note, now).await?), Outcome::default()))
+            }
+            Action::ErasePerson { visit, role, erasure } => {
+                Ok((Done::Erased(self.erase_person(visit, role, erasure, now).await?), Outcome::default()))
             }
         }
     }

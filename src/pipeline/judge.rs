@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use crate::detect::Rules;
 use crate::detect::episode::{self, Moment, Verdict, earliest};
 use crate::detect::history::{self, History, Past};
+use crate::detect::rule::Rule;
 use crate::domain::alert::Span;
 use crate::domain::event::{EventRecord, EventType, StoredEvent};
 use crate::domain::id::UnitId;
@@ -17,6 +18,7 @@ use crate::store::Change;
 use crate::store::alerts::Recorded;
 use crate::store::error::StoreError;
 use crate::store::history::{UnitFacts, Wanted};
+use crate::store::retention::Horizon;
 
 use super::recall::{self, Recall, Remembered};
 use super::staging::Staging;
@@ -29,6 +31,31 @@ pub struct Known<'a> {
     pub fleet: &'a Fleet,
     /// Rows of the registry that this transaction changes.
     pub registry: &'a HashMap<UnitId, Unit>,
+    /// Until when facts may be missing because of their age.
+    pub horizon: Horizon,
+}
+
+/// From when on verdicts can be made: before it, facts that they would rest on may have been pruned, and what was recorded
+/// stays as it is.
+#[derive(Debug, Clone, Copy)]
+struct Judgeable {
+    /// By rules that look back over a window.
+    windows: Timestamp,
+    /// By the others. What they rest on is never pruned, but the alerts that they made may be, and visits.
+    others: Timestamp,
+}
+
+impl Judgeable {
+    fn of(horizon: Horizon, lookback: i64, now: Timestamp) -> Self {
+        let others = horizon.alerts.max(horizon.visits).unwrap_or(Timestamp(i64::MIN));
+        let windows = horizon.events.max(horizon.visits).map_or(others, |facts| others.max(facts + lookback));
+        // Longer windows than the file has facts for see what there is.
+        Self { windows: windows.min(now), others: others.min(now) }
+    }
+
+    fn from(self, rule: &dyn Rule, from: Timestamp) -> Timestamp {
+        from.max(if rule.lookback() > 0 { self.windows } else { self.others })
+    }
 }
 
 impl Known<'_> {
@@ -68,11 +95,12 @@ pub async fn judge(
     for units in unknown.chunks(UNITS_PER_LOAD) {
         load(change, rules, units, staging.now, &mut subjects).await?;
     }
+    let judgeable = Judgeable::of(known.horizon, rules.lookback(), staging.now);
     let mut checks = Vec::new();
     for Subject { unit, from, known: mut remembered } in subjects {
         let Some(row) = known.unit(unit) else { continue };
         let silent_since = silence(known.fleet, staging, unit);
-        let judged = judge_unit(rules, row, &remembered, from, silent_since, &raised, staging);
+        let judged = judge_unit((rules, judgeable), row, &remembered, from, silent_since, &raised, staging);
         for change_of_alert in &judged.changes {
             let episode::Change { alert, kind, tell, .. } = change_of_alert;
             change.record(Recorded { alert, kind: *kind, tell: *tell }, staging.now).await?;
@@ -146,7 +174,7 @@ fn silence(fleet: &Fleet, staging: &Staging, unit: &UnitId) -> Option<Timestamp>
 }
 
 fn judge_unit(
-    rules: &Rules,
+    (rules, judgeable): (&Rules, Judgeable),
     unit: &Unit,
     known: &Remembered,
     from: Timestamp,
@@ -163,6 +191,7 @@ fn judge_unit(
     let horizon = past.latest_at().map_or(staging.now, |latest| latest.max(staging.now));
     let mut total = Verdict::default();
     for rule in rules.iter() {
+        let from = judgeable.from(rule, from);
         let recorded = known.open_at(from).filter(|alert| alert.rule == rule.name()).cloned().collect();
         let spans = if rule.enabled() { rule.spans(&history) } else { Vec::new() };
         let moment = Moment {

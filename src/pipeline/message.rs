@@ -8,6 +8,7 @@ use crate::domain::event::EventRecord;
 use crate::domain::fault::FaultCode;
 use crate::domain::id::{PublisherId, RegionCode, UnitId};
 use crate::domain::time::Timestamp;
+use crate::ledger::retention::Pruned;
 
 /// One message as it arrived, already read.
 #[derive(Debug, Clone)]
@@ -72,6 +73,8 @@ pub struct Outcome {
     /// The code of every incident that began.
     pub incidents: Vec<FaultCode>,
     pub changes: Vec<Change>,
+    /// Rows that were pruned by age.
+    pub pruned: Vec<(Pruned, u64)>,
     pub acks: Vec<ApplicationAck>,
 }
 
@@ -92,6 +95,7 @@ impl Outcome {
         self.gaps_found += other.gaps_found;
         self.incidents.extend(other.incidents);
         self.changes.extend(other.changes);
+        self.pruned.extend(other.pruned);
         self.acks.extend(other.acks);
     }
 }

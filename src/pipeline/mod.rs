@@ -22,6 +22,8 @@ pub mod visits;
 
 pub mod recording;
 
+pub mod erasing;
+
 pub mod judge;
 
 pub mod answers;
@@ -31,6 +33,10 @@ pub mod action;
 pub mod telling;
 
 pub mod sealing;
+
+pub mod retention;
+
+pub mod pruning;
 
 pub mod tokens;
 
@@ -54,6 +60,7 @@ use crate::switches::{self, Stage};
 use message::{Arrival, Outcome};
 use numbers::Numberings;
 use recall::Recall;
+use retention::Retention;
 use staging::Staging;
 
 /// Units that one sweep looks at; the rest follow a second later.
@@ -69,6 +76,9 @@ pub struct Pipeline {
     rules: Rules,
     fleet: Fleet,
     recall: Recall,
+    /// The write-ahead log may hold what was erased.
+    unfolded: bool,
+    retention: Retention,
 }
 
 impl Pipeline {
@@ -100,8 +110,9 @@ impl Pipeline {
             change.check_all_at(now).await?;
         }
         change.end_leases().await?;
+        let retention = Retention::new(change.horizon().await?);
         change.commit().await?;
-        let mut pipeline = Self { store, decoder, rules, fleet, recall: Recall::default() };
+        let mut pipeline = Self { store, decoder, rules, fleet, recall: Recall::default(), unfolded: true, retention };
         pipeline.attach(now).await?;
         Ok(pipeline)
     }
@@ -144,10 +155,14 @@ impl Pipeline {
         let mut change = self.store.begin().await?;
         let due = change.due(now, DUE_PER_SWEEP).await?;
         change.commit().await?;
+        // What is old is needed until it has been judged.
+        let judged = due.len() < DUE_PER_SWEEP as usize;
         for (unit, at) in due {
             staging.touch(&unit, at);
         }
-        self.commit(staging, &[]).await
+        let outcome = self.commit(staging, &[]).await?;
+        self.retention.judged(judged);
+        Ok(outcome)
     }
 
     /// Stores when units were last heard and their latest states.
@@ -224,7 +239,8 @@ impl Pipeline {
             change.put_unit(unit, staging.now).await?;
         }
         let numberings = Numberings::load(&mut change, &mut self.recall, &staging).await?;
-        novelty::keep_new_events(&mut change, &mut staging, batch, &numberings).await?;
+        let gone_before = self.retention.horizon().events;
+        novelty::keep_new_events(&mut change, &mut staging, batch, &numberings, gone_before).await?;
         visits::keep_new(&mut change, &mut staging, batch).await?;
         novelty::keep_new_hazards(&mut change, &mut staging, batch).await?;
         change.insert_events(&staging.events).await?;
@@ -234,7 +250,8 @@ impl Pipeline {
         numbers::number(&mut change, &mut staging, numberings).await?;
 
         let touched = std::mem::take(&mut staging.touched);
-        let known = judge::Known { fleet: &self.fleet, registry: &registry };
+        let horizon = self.retention.horizon();
+        let known = judge::Known { fleet: &self.fleet, registry: &registry, horizon };
         judge::judge(&mut change, &self.rules, &known, &mut self.recall, &touched, &mut staging).await?;
         switches::pass(Stage::AfterJudge);
 

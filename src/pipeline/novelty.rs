@@ -9,6 +9,7 @@ use crate::decode::mapping::Reason;
 use crate::detect::history;
 use crate::domain::event::{Event, EventRecord, Origin, Sequence};
 use crate::domain::id::{PublisherId, UnitId};
+use crate::domain::time::Timestamp;
 use crate::store::Change;
 use crate::store::error::StoreError;
 use crate::store::facts::StoredBody;
@@ -17,7 +18,8 @@ use super::message::Arrival;
 use super::numbers::Numberings;
 use super::staging::{Staging, Told};
 
-/// Keeps the new events; each touches its unit from its own time on.
+/// Keeps the new events; each touches its unit from its own time on. Of events before `gone_before` rows may have been
+/// pruned: there the unit's numbering knows what was stored.
 ///
 /// # Errors
 /// Those of the store.
@@ -26,6 +28,7 @@ pub async fn keep_new_events(
     staging: &mut Staging,
     batch: &[Arrival],
     numberings: &Numberings,
+    gone_before: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     let told = std::mem::take(&mut staging.told_events);
     if told.is_empty() {
@@ -34,7 +37,7 @@ pub async fn keep_new_events(
     let doubtful: Vec<&EventRecord> =
         told.iter().map(|told| &told.record).filter(|told| !numberings.never_had(told)).collect();
     let stored = change.stored_events(&doubtful).await?;
-    let fates = fates(&told, &stored, numberings);
+    let fates = fates(&told, &stored, numberings, gone_before);
     for (Told { record, source }, fate) in told.into_iter().zip(fates) {
         match fate {
             Fate::New => {
@@ -96,17 +99,25 @@ enum Identity<'a> {
 }
 
 /// What becomes of each event. `stored` are those of the file, by id.
-fn fates(told: &[Told<EventRecord>], stored: &HashMap<SmolStr, Event>, numberings: &Numberings) -> Vec<Fate> {
+fn fates(
+    told: &[Told<EventRecord>],
+    stored: &HashMap<SmolStr, Event>,
+    numberings: &Numberings,
+    gone_before: Option<Timestamp>,
+) -> Vec<Fate> {
     let mut first: HashMap<Identity<'_>, &EventRecord> = HashMap::with_capacity(told.len());
     let mut fates = Vec::with_capacity(told.len());
     for Told { record, .. } in told {
         let (id, earlier) = match (stored.get(&record.id), first.entry(identity(record))) {
             (Some(event), _) => (&record.id, event),
             (None, Entry::Occupied(first)) => (&first.get().id, &first.get().event),
-            // An id begins with the sender's time, so the stored event has another one.
             (None, Entry::Vacant(_)) if numberings.has(record) => {
-                let detail = "an event with this number is stored with another time; that one was here first";
-                fates.push(Fate::Conflict(detail.to_owned()));
+                fates.push(if may_be_pruned(record, gone_before) {
+                    Fate::Duplicate
+                } else {
+                    // An id begins with the sender's time, so the stored event has another one.
+                    Fate::Conflict("an event with this number and another time was here first".to_owned())
+                });
                 continue;
             }
             (None, Entry::Vacant(place)) => {
@@ -122,6 +133,12 @@ fn fates(told: &[Told<EventRecord>], stored: &HashMap<SmolStr, Event>, numbering
         });
     }
     fates
+}
+
+/// Whether the row of an event may be gone by its age. By its own time it may lie ahead and still be old: then its row
+/// counted from its receipt.
+fn may_be_pruned(record: &EventRecord, gone_before: Option<Timestamp>) -> bool {
+    gone_before.is_some_and(|before| record.at < before || record.clock_suspect)
 }
 
 fn identity(record: &EventRecord) -> Identity<'_> {

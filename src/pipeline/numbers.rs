@@ -48,7 +48,7 @@ impl Numberings {
         Ok(this)
     }
 
-    /// Whether an event with this number is stored.
+    /// Whether an event with this number was stored before, be its row still there or not.
     #[must_use]
     pub fn has(&self, record: &EventRecord) -> bool {
         let Some(Sequence { boot, seq }) = &record.event.sequence else { return false };

@@ -8,7 +8,9 @@ use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::notice::AnswerKind;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
+use crate::domain::visit::Erasure;
 use crate::ledger::leaf::{EntryKind, sha256_hex};
+use crate::ledger::retention::Retention;
 use crate::ledger::selection::Question;
 use crate::ledger::spelling::Members;
 
@@ -77,15 +79,15 @@ pub fn confirmation(visit: &str, unit: &UnitId, at: Timestamp, body: &str) -> En
     Entry { kind: EntryKind::Confirmation, at, reference, unit, body: members, personal: Vec::new() }
 }
 
-/// A person was erased from a visit. No row but the entry itself.
+/// A person was erased from a visit: by whom and why, as they wrote it. No row but the entry itself.
 #[must_use]
-pub fn erasure(visit: &str, unit: &UnitId, role: &str, at: Timestamp) -> Entry {
+pub fn erasure(visit: &str, unit: &UnitId, role: &str, erasure: &Erasure, at: Timestamp) -> Entry {
     Entry {
         kind: EntryKind::Erasure,
         at,
         reference: visit.to_owned(),
         unit: Some(unit.clone()),
-        body: Members::of(json!({ "role": role })),
+        body: Members::of(json!({ "role": role, "by": erasure.by, "why": erasure.why })),
         personal: Vec::new(),
     }
 }
@@ -311,6 +313,14 @@ pub fn token(id: &str, access: &Access, name: &str, expires_at: Option<Timestamp
 #[must_use]
 pub fn token_revoked(id: &str, at: Timestamp) -> Entry {
     let (kind, reference, body) = (EntryKind::Token, id.to_owned(), Members::of(json!({ "change": "revoked" })));
+    Entry { kind, at, reference, unit: None, body, personal: Vec::new() }
+}
+
+/// What was pruned by age.
+#[must_use]
+pub fn retention(retention: &Retention, at: Timestamp) -> Entry {
+    let (kind, reference, body) =
+        (EntryKind::Retention, retention.rows.as_str().to_owned(), Members::of(retention.body()));
     Entry { kind, at, reference, unit: None, body, personal: Vec::new() }
 }
 

@@ -16,6 +16,8 @@ pub mod facts;
 
 pub mod visits;
 
+pub mod people;
+
 pub mod numbering;
 
 pub mod history;
@@ -38,6 +40,10 @@ pub mod ledger;
 
 pub mod entries;
 
+pub mod retention;
+
+pub mod pruning;
+
 pub mod troubles;
 
 pub mod refused;
@@ -59,7 +65,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
 use entries::Entry;
-use error::StoreError;
+use error::{Remedy, StoreError};
 use lock::FileLock;
 
 use crate::domain::time::Timestamp;
@@ -143,6 +149,23 @@ impl Store {
         Ok((journal, synchronous))
     }
 
+    /// Folds the write-ahead log into the file and empties it, so that nothing is left in it of what was overwritten.
+    /// Says whether it could: not while somebody reads an older state. It does not wait for them.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn fold(&mut self) -> Result<bool, StoreError> {
+        sqlx::query("pragma busy_timeout = 0").execute(&mut self.writer).await?;
+        let folded = sqlx::query_scalar::<_, i64>("pragma wal_checkpoint(truncate)").fetch_one(&mut self.writer).await;
+        let patience = format!("pragma busy_timeout = {}", PATIENCE.as_millis());
+        sqlx::query(sqlx::AssertSqlSafe(patience)).execute(&mut self.writer).await?;
+        match folded.map_err(StoreError::from) {
+            Ok(busy) => Ok(busy == 0),
+            Err(error) if error.remedy() == Remedy::Retry => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -216,6 +239,9 @@ const fn is_prepared_once(rows: usize) -> bool {
     matches!(rows, 1 | ROWS_PER_STATEMENT)
 }
 
+/// How long the writer waits for a lock that somebody else holds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// `full`: a commit that has returned is on the disk.
 fn synchronous() -> SqliteSynchronous {
     if switches::is_on(Switch::SynchronousNormal) { SqliteSynchronous::Normal } else { SqliteSynchronous::Full }
@@ -227,10 +253,12 @@ async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .filename(path)
         .create_if_missing(true)
         .synchronous(synchronous())
-        .busy_timeout(Duration::from_secs(10))
+        .busy_timeout(PATIENCE)
         // Rows come from the engine's thread; with the default of 50 the two threads wake each other for every few rows.
         .row_buffer_size(8_192)
         .foreign_keys(false)
+        // What is deleted is overwritten: it may be a name in a message that was kept for a while.
+        .pragma("secure_delete", "on")
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-8192")
         // 16 MiB: pages that change in every batch are folded in once for many batches.

@@ -1,5 +1,4 @@
-//! Maintenance visits, their corrections and confirmations: written once, never changed. Only the people whom they name
-//! can be erased.
+//! Maintenance visits, their corrections and confirmations: written once, never changed.
 
 use std::collections::HashMap;
 
@@ -66,7 +65,7 @@ impl Change<'_> {
         }
         let ids: Vec<&String> = names.keys().collect();
         let salts =
-            "select p.visit, p.role, p.salt from json_each($1) j cross join visit_person p on p.visit = j.value";
+            "select p.visit, p.role, p.salt from json_each($1) j cross join named_person p on p.visit = j.value";
         for row in sqlx::query(salts).bind(to_json(&ids)).fetch_all(&mut *self.transaction).await? {
             let visit: String = row.try_get("visit")?;
             if let Some(record) = names.get(&visit).and_then(|name| found.get_mut(name)) {
@@ -201,31 +200,12 @@ impl Change<'_> {
         role: &str,
     ) -> Result<Option<Option<(String, Option<Vec<u8>>)>>, StoreError> {
         let find = "select c.body, p.salt from visit v left join visit_confirmation c on c.visit = v.id \
-             left join visit_person p on p.visit = v.id and p.role = $2 where v.id = $1";
+             left join named_person p on p.visit = v.id and p.role = $2 where v.id = $1";
         let row = sqlx::query(find).bind(visit).bind(role).fetch_optional(&mut *self.transaction).await?;
         let Some(row) = row else { return Ok(None) };
         let body: Option<String> = row.try_get("body")?;
         let salt = row.try_get("salt")?;
         Ok(Some(body.map(|body| (body, salt))))
-    }
-
-    /// Erases a person from a visit: name, phone and salt are gone, the record keeps its commitment. Says whether there
-    /// was one.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub async fn erase_person(&mut self, visit: &str, role: &str, now: Timestamp) -> Result<bool, StoreError> {
-        // What is deleted is overwritten in the page; without this it would stand there until the page is used again.
-        sqlx::query("pragma secure_delete = on").execute(&mut *self.transaction).await?;
-        let erase = sqlx::query("delete from visit_person where visit = $1 and role = $2").bind(visit).bind(role);
-        let erased = erase.execute(&mut *self.transaction).await?.rows_affected();
-        sqlx::query("pragma secure_delete = off").execute(&mut *self.transaction).await?;
-        if erased > 0 {
-            let units = self.units_of_visits(&[visit]).await?;
-            let unit = units.get(visit).ok_or(sqlx::Error::RowNotFound)?;
-            self.enter(entries::erasure(visit, unit, role, now));
-        }
-        Ok(erased > 0)
     }
 
     async fn units_of_visits(&mut self, visits: &[&str]) -> Result<HashMap<String, UnitId>, StoreError> {
@@ -255,16 +235,8 @@ impl Change<'_> {
     }
 
     async fn insert_people(&mut self, people: Vec<(&str, &Sealed)>) -> Result<(), StoreError> {
-        for rows in people.chunks(ROWS_PER_INSERT) {
-            let mut insert = QueryBuilder::<Sqlite>::new("insert into visit_person (visit, role, name, phone, salt) ");
-            insert.push_values(rows, |mut row, (visit, Sealed { person, salt })| {
-                row.push_bind(*visit)
-                    .push_bind(&person.role)
-                    .push_bind(person.name.as_deref())
-                    .push_bind(person.phone.as_deref())
-                    .push_bind(salt.as_slice());
-            });
-            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+        for (visit, sealed) in people {
+            self.insert_person(visit, sealed).await?;
         }
         Ok(())
     }

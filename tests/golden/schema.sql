@@ -1,3 +1,9 @@
+CREATE VIEW named_person as
+    select v.visit, v.role, v.person, t.told ->> '$.name' as name, t.told ->> '$.phone' as phone,
+        unhex(t.told ->> '$.salt') as salt
+    from visit_person v
+    join (select id, iif(json_valid(cast(told as text)), cast(told as text), '{}') as told from person) t on t.id = v.person;
+
 CREATE TABLE alert (
     id text primary key,
     rule text not null,
@@ -166,10 +172,12 @@ CREATE TABLE ledger_checkpoint (
 CREATE TABLE ledger_entry (
     idx integer primary key,             -- from 0, without a gap
     kind text not null,
-    ref text not null,                   -- the row that it records
+    ref text not null,                   -- the row that it records; '' once the leaf is pruned
     unit text,                           -- null: no single unit
     number integer,                      -- the entry's place in its unit's own numbering, from 1
-    leaf blob not null
+    leaf blob,                           -- null: pruned by age
+    hash blob,                           -- of the leaf, once that is pruned
+    check ((leaf is null) <> (hash is null))
 );
 
 CREATE TABLE ledger_head (
@@ -226,6 +234,11 @@ CREATE TABLE pending (
     repeat_ms integer not null,
     primary key (receiver, group_key, transition)
 ) without rowid;
+
+CREATE TABLE person (
+    id integer primary key,
+    told blob not null
+);
 
 CREATE TABLE quarantine (
     id integer primary key autoincrement,
@@ -392,9 +405,7 @@ CREATE TABLE visit_correction (
 CREATE TABLE visit_person (
     visit text not null,
     role text not null,
-    name text,
-    phone text,
-    salt blob not null,
+    person integer not null,
     primary key (visit, role)
 ) without rowid;
 
@@ -413,6 +424,8 @@ CREATE INDEX alert_tally on alert (rule, severity, state, unit);
 CREATE INDEX alert_transition_alert on alert_transition (alert, id);
 
 CREATE INDEX alert_unit on alert (unit, rule, starts_at) where state <> 'withdrawn';
+
+CREATE INDEX alert_withdrawn on alert (unit) where state = 'withdrawn';
 
 CREATE INDEX answer_alert on answer (alert, id);
 

@@ -36,6 +36,7 @@ fn read(mut document: Document) -> Result<Settings, ConfigError> {
     let _: toml::Table = document.section("maintenance");
     let _: Vec<toml::Table> = document.list("mapping");
     let _: toml::Table = document.section("ledger");
+    let _: toml::Table = document.section("retention");
     let _ = notify::settings::Settings::read(&mut document);
     document.finish().map(|()| settings)
 }
@@ -136,6 +137,7 @@ fn the_shipped_file_is_good_and_shows_the_defaults() {
     section_equals_default::<Http>("http");
     section_equals_default::<Display>("display");
     section_equals_default::<liftwatch::signer::Settings>("ledger");
+    section_equals_default::<liftwatch::pipeline::retention::Settings>("retention");
 
     section_equals_default::<detect::IncidentSettings>("rules.incident");
     section_equals_default::<detect::repeated_fault::Settings>("rules.repeated_fault");

@@ -63,6 +63,8 @@ mod roles;
 
 mod visits;
 
+mod retention;
+
 mod metrics;
 
 mod prometheus_rules;

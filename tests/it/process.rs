@@ -181,11 +181,17 @@ impl Folder {
 
     /// Starts the daemon and waits for nothing.
     pub fn spawn(&self) -> Daemon {
+        self.spawn_with(&[])
+    }
+
+    /// The same, with further variables in its environment.
+    pub fn spawn_with(&self, environment: &[(&str, &str)]) -> Daemon {
         let log = self.path(&format!("serve-{}.log", self.starts.fetch_add(1, Ordering::Relaxed)));
         let config = self.config();
         let child = liftwatch(&["--log-format", "json", "serve", "--config", text(&config)])
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
+            .envs(environment.iter().copied())
             .spawn();
         Daemon { child: child.unwrap(), log, http: None }
     }

@@ -18,6 +18,7 @@ use liftwatch::domain::visit::{Visit, VisitKind};
 use liftwatch::pipeline::Pipeline;
 use liftwatch::pipeline::action::{Action, Done};
 use liftwatch::pipeline::message::{Arrival, Outcome};
+use liftwatch::pipeline::retention;
 use liftwatch::store::Store;
 use liftwatch::store::error::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -48,6 +49,7 @@ pub struct World {
     _own: Option<tempfile::TempDir>,
     pipeline: Option<Pipeline>,
     settings: Settings,
+    retention: retention::Settings,
     /// What the daemon's clock says.
     pub now: Timestamp,
 }
@@ -82,7 +84,8 @@ impl World {
 
     /// A city whose file is, or will be, in this folder; it is as it was left there.
     pub async fn in_folder(folder: &Path, settings: Settings, now: Timestamp) -> Self {
-        let mut world = Self { folder: folder.to_owned(), _own: None, pipeline: None, settings, now };
+        let retention = retention::Settings::default();
+        let mut world = Self { folder: folder.to_owned(), _own: None, pipeline: None, settings, retention, now };
         world.open().await;
         world.connect();
         world
@@ -116,7 +119,9 @@ impl World {
         let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
         let rules = Rules::new(&self.settings, &zone);
         let decoder = Arc::new(Decoder::new(&[], &[region()]).unwrap());
-        self.pipeline = Some(Pipeline::open(store, decoder, &self.settings, rules, self.now).await.unwrap());
+        let mut pipeline = Pipeline::open(store, decoder, &self.settings, rules, self.now).await.unwrap();
+        pipeline.retain(self.retention.clone());
+        self.pipeline = Some(pipeline);
     }
 
     /// A process that another test starts holds our lock for a moment, until it has become that other program.
@@ -156,7 +161,39 @@ impl World {
     pub async fn pass_until(&mut self, then: Timestamp) -> Outcome {
         assert!(then >= self.now, "time does not run back");
         self.now = then;
-        self.pipeline().sweep(then).await.unwrap()
+        let outcome = self.pipeline().sweep(then).await.unwrap();
+        self.pipeline().tidy(then, then).await.unwrap();
+        outcome
+    }
+
+    /// Everybody has been told everything: there is no planner here.
+    pub async fn all_is_told(&mut self) {
+        self.meddle("delete from outbox").await;
+    }
+
+    /// Has rows pruned by age from now on, as the configuration would.
+    pub fn retain(&mut self, visits_years: Option<u32>, events_days: Option<u32>) {
+        self.retention = retention::Settings { visits_years, events_days };
+        let settings = self.retention.clone();
+        self.pipeline().retain(settings);
+    }
+
+    /// A day passes, with as many sweeps as it takes to look at everything that is old. Gives how many rows went.
+    pub async fn prune(&mut self) -> u64 {
+        let mut removed = 0;
+        // A look that a sweep began goes on with the bound that it had then; the next one begins a day later.
+        for now in [self.now, self.now + DAY] {
+            self.pipeline().sweep(now).await.unwrap();
+            loop {
+                let outcome = self.pipeline().tidy(now, now).await.unwrap();
+                removed += outcome.pruned.iter().map(|(_, rows)| rows).sum::<u64>();
+                if !self.pipeline().is_pruning() {
+                    break;
+                }
+            }
+        }
+        self.now = self.now + DAY;
+        removed
     }
 
     /// Messages arrive now, in one batch.
@@ -245,7 +282,7 @@ impl World {
                 ("alert_transition", "alert") => named.to_owned(),
                 // Of the ledger, what is not a hash and does not follow from one.
                 ("ledger_entry", "leaf") => LEAF_WITHOUT_CHANCE.to_owned(),
-                ("ledger_tile", "hashes") | ("ledger_head", "hash") | ("ledger_salt", "salt") => {
+                ("person", "told") | ("ledger_tile", "hashes") | ("ledger_head", "hash") | ("ledger_salt", "salt") => {
                     format!("length({column})")
                 }
                 _ => format!("quote({column})"),

@@ -17,7 +17,8 @@ use crate::ledger::bundle::texts;
 use crate::ledger::leaf;
 use crate::ledger::proof::InclusionProof;
 use crate::ledger::tree::Question;
-use crate::store::read::ledger::{BundleError, Filter, ProofError, SignedCheckpoint, Stored};
+use crate::store::read::leafless::Listed;
+use crate::store::read::ledger::{BundleError, Filter, ProofError, SignedCheckpoint};
 
 /// Signed notes and proofs are text.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -44,18 +45,18 @@ impl From<SignedCheckpoint> for CheckpointWire {
 pub struct LedgerEntryWire {
     /// Its place in the ledger, from 0.
     pub index: u64,
-    /// The leaf, as JSON; `/api/v1/ledger/entries/{index}` has the bytes that were hashed.
-    #[schema(value_type = Object)]
-    pub leaf: serde_json::Value,
+    /// The leaf, as JSON; `/api/v1/ledger/entries/{index}` has the bytes that were hashed. Null if it was pruned by age.
+    #[schema(required, nullable, value_type = Object)]
+    pub leaf: Option<serde_json::Value>,
     /// The hash of the leaf (RFC 6962), in Base64.
     pub hash: String,
 }
 
-impl From<Stored> for LedgerEntryWire {
-    fn from(row: Stored) -> Self {
-        let hash = crate::ledger::hash::Hash::of_leaf(&row.leaf).to_string();
-        let text = || serde_json::Value::String(String::from_utf8_lossy(&row.leaf).into_owned());
-        Self { index: row.index, leaf: serde_json::from_slice(&row.leaf).unwrap_or_else(|_| text()), hash }
+impl From<Listed> for LedgerEntryWire {
+    fn from(row: Listed) -> Self {
+        let text = |leaf: &[u8]| serde_json::Value::String(String::from_utf8_lossy(leaf).into_owned());
+        let leaf = row.leaf.map(|leaf| serde_json::from_slice(&leaf).unwrap_or_else(|_| text(&leaf)));
+        Self { index: row.index, leaf, hash: row.hash.to_string() }
     }
 }
 
@@ -88,6 +89,7 @@ impl From<BundleError> for Problem {
             BundleError::NothingSigned => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             BundleError::NotClosed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             BundleError::NoVisits => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            BundleError::Pruned { .. } => Self::new(StatusCode::GONE, error.to_string()),
             BundleError::Backwards { .. } | BundleError::TooMany(_) => {
                 Self::new(StatusCode::BAD_REQUEST, error.to_string())
             }
@@ -165,7 +167,7 @@ pub(super) async fn entries(
 ) -> Result<Json<PageWire<LedgerEntryWire>>, Problem> {
     let (filter, limit) = filter(&mut params)?;
     params.finish()?;
-    Ok(Json(PageWire::of(http.reader.entries(&filter, limit).await?, LedgerEntryWire::from)))
+    Ok(Json(PageWire::of(http.reader.listed(&filter, limit).await?, LedgerEntryWire::from)))
 }
 
 /// The filter of a list of entries.
@@ -196,6 +198,7 @@ fn number(params: &mut Params, name: &'static str) -> Result<Option<u64>, Proble
         (status = 200, description = "the leaf, in the canonical form of RFC 8785", body = serde_json::Value, content_type = "application/json"),
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such entry", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "pruned by age; which entry records it", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn entry(Admitted(http): Admitted, index: Id, params: Params) -> Result<Response, Problem> {
@@ -215,6 +218,7 @@ fn at(index: &Id) -> Result<u64, Problem> {
         (status = 200, description = "c2sp.org/tlog-proof", body = String, content_type = "text/plain"),
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such entry under a checkpoint yet", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "pruned by age; which entry records it", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn prove(Admitted(http): Admitted, index: Id, params: Params) -> Result<Response, Problem> {
@@ -266,6 +270,6 @@ pub(super) async fn consistency(
 
 /// What a page shows of an entry.
 #[must_use]
-pub fn read(stored: &Stored) -> Option<leaf::Read> {
-    leaf::read(&stored.leaf).ok()
+pub fn read(listed: &Listed) -> Option<leaf::Read> {
+    leaf::read(listed.leaf.as_ref()?).ok()
 }

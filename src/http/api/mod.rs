@@ -22,6 +22,8 @@ pub mod areas;
 
 pub mod recording;
 
+pub mod erasing;
+
 pub mod overdue;
 
 pub mod events;
@@ -57,6 +59,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .merge(units::routes())
         .merge(visits::routes())
         .merge(recording::routes())
+        .merge(erasing::routes())
         .merge(overdue::routes())
         .merge(quarantine::routes())
         .merge(gaps::routes())

@@ -40,6 +40,7 @@ use crate::http::handles::Http;
         super::visits::one,
         super::recording::record_visit,
         super::recording::confirm,
+        super::erasing::erase,
         super::overdue::list,
         super::gaps::list,
         super::ledger::checkpoint,

@@ -57,6 +57,7 @@ pub fn routes() -> Router<Arc<Http>> {
         (status = 200, description = "a package for `liftwatch verify`", body = Vec<u8>, content_type = "application/zip"),
         (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such unit, or nothing is signed yet", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "entries of the stretch were pruned by age; from when on it can be taken", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "the database gave no answer, or other packages are being made", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "the question took too long", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn of_unit(Admitted(http): Admitted, id: Id, mut params: Params) -> Result<Response, Problem> {
@@ -83,7 +84,7 @@ pub async fn recorded(http: &Http, id: &Id) -> Result<UnitId, Problem> {
     let unit: UnitId = id.0.parse().map_err(|_| missing())?;
     // A unit that has left the registry keeps its entries.
     let any = Filter { unit: Some(unit.clone()), ..Filter::default() };
-    if http.reader.entries(&any, 1).await?.items.is_empty() { Err(missing()) } else { Ok(unit) }
+    if http.reader.listed(&any, 1).await?.items.is_empty() { Err(missing()) } else { Ok(unit) }
 }
 
 /// Visits that are asked for, as they stand under the newest checkpoint, with the proof that each is in the ledger,

@@ -54,18 +54,18 @@ async fn list(Admitted(http): Admitted, reading: Reading, mut params: Params) ->
     let (filter, limit) = filter(&mut params)?;
     params.finish()?;
     let desk = Desk::of(&http, reading.language);
-    let found = http.reader.entries(&filter, limit).await?;
+    let found = http.reader.listed(&filter, limit).await?;
     let checkpoint = http.reader.checkpoint(None).await?;
-    let entries = found.items.iter().map(|stored| {
-        let read = read(stored);
-        let link = read.as_ref().and_then(|read| read.link.clone());
+    let entries = found.items.iter().map(|listed| {
+        let read = read(listed);
+        let pruned = || reading.language.phrases().pruned.to_owned();
         EntryLine {
-            index: stored.index,
+            index: listed.index,
             at: read.as_ref().map(|read| Moment::of(read.at.0, &desk)),
-            kind: read.as_ref().map_or_else(String::new, |read| reading.language.word("entry", read.kind.as_str())),
-            what: read.as_ref().map_or_else(String::new, what),
-            unit: link.as_ref().map_or_else(String::new, |(unit, ..)| unit.as_str().to_owned()),
-            number: link.map_or_else(String::new, |(_, number, _)| number.to_string()),
+            kind: reading.language.word("entry", &listed.kind),
+            what: read.as_ref().map_or_else(pruned, what),
+            unit: listed.unit.clone().unwrap_or_default(),
+            number: listed.number.map_or_else(String::new, |number| number.to_string()),
         }
     });
     page(&LedgerPage {

@@ -58,15 +58,25 @@ insert into visit_correction
     select n.corrected, n.correction, n.maintainer, n.kind from named n
     where not exists (select 1 from walk w where w.start = n.correction and w.at = n.correction);
 
--- Names and phones of a record. The record holds a commitment in their place; erasing somebody deletes the row.
+-- Names, phones and salts, as JSON with blanks behind it; as many zeros once somebody is erased. Rows come at the end, stay
+-- where they are and keep their length: SQLite moves none of them, so what is overwritten was in no other place.
+create table person (
+    id integer primary key,
+    told blob not null
+);
+
+-- Whom a record names. The record holds a commitment in their place; erasing somebody deletes the row.
 create table visit_person (
     visit text not null,
     role text not null,
-    name text,
-    phone text,
-    salt blob not null,
+    person integer not null,
     primary key (visit, role)
 ) without rowid;
+create view named_person as
+    select v.visit, v.role, v.person, t.told ->> '$.name' as name, t.told ->> '$.phone' as phone,
+        unhex(t.told ->> '$.salt') as salt
+    from visit_person v
+    join (select id, iif(json_valid(cast(told as text)), cast(told as text), '{}') as told from person) t on t.id = v.person;
 
 -- The owner's word that a visit took place: one for each visit, never changed.
 create table visit_confirmation (

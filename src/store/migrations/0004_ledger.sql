@@ -3,13 +3,18 @@
 create table ledger_entry (
     idx integer primary key,             -- from 0, without a gap
     kind text not null,
-    ref text not null,                   -- the row that it records
+    ref text not null,                   -- the row that it records; '' once the leaf is pruned
     unit text,                           -- null: no single unit
     number integer,                      -- the entry's place in its unit's own numbering, from 1
-    leaf blob not null
+    leaf blob,                           -- null: pruned by age
+    hash blob,                           -- of the leaf, once that is pruned
+    check ((leaf is null) <> (hash is null))
 );
 create unique index ledger_entry_unit on ledger_entry (unit, number) where unit is not null;
 create index ledger_entry_ref on ledger_entry (kind, ref);
+
+-- Those that stand, by unit, have an index of their own (alert_unit).
+create index alert_withdrawn on alert (unit) where state = 'withdrawn';
 
 -- C2SP tiles of height 8: up to 256 hashes one after another. Level and number count tiles.
 create table ledger_tile (

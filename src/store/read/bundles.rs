@@ -43,6 +43,7 @@ impl Reader {
         if begin > to.size {
             return Err(BundleError::Backwards { from: begin, to: to.size });
         }
+        self.refuse_pruned(unit, begin, to.size).await?;
         let consistency = match from {
             Some(from) => texts(&self.ask_tree(Question::Consistency { size: to.size, from: from.size }).await?),
             None => Vec::new(),

@@ -60,6 +60,8 @@ pub struct Gauges {
     pub ledger_entries: i64,
     /// When the newest checkpoint was signed, in milliseconds; `None` if none was.
     pub ledger_checkpoint: Option<i64>,
+    /// (kind, milliseconds) of the oldest row that is kept.
+    pub oldest: Vec<(&'static str, i64)>,
     pub database_bytes: i64,
     pub wal_bytes: i64,
 }
@@ -122,6 +124,7 @@ impl Reader {
             dead_letters: outbox.get(2),
             ledger_entries,
             ledger_checkpoint,
+            oldest: oldest(tx).await?,
             database_bytes: bytes_of(&self.path),
             wal_bytes: bytes_of(&self.path.with_file_name(log_name(&self.path))),
         })
@@ -135,6 +138,22 @@ async fn tally(tx: &mut SqliteConnection) -> Result<Vec<Tally>, ReadError> {
          group by rule, severity, state, unit) a \
          left join unit u on u.id = a.unit group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5";
     Ok(sqlx::query_as(count).fetch_all(tx).await?)
+}
+
+/// The oldest row of each kind that age prunes, as its id tells: they begin with the time that rows are ordered by.
+async fn oldest(tx: &mut SqliteConnection) -> Result<Vec<(&'static str, i64)>, ReadError> {
+    let first = "select (select min(id) from alert), (select min(id) from notification), (select min(id) from event), \
+         (select min(id) from visit)";
+    let row = sqlx::query(first).fetch_one(tx).await?;
+    let mut oldest = Vec::new();
+    for (column, (kind, prefix)) in
+        [("alert", "a-"), ("notification", "n-"), ("event", ""), ("visit", "v-")].iter().enumerate()
+    {
+        let id: Option<String> = row.get(column);
+        let digits = id.as_deref().and_then(|id| id.strip_prefix(prefix)?.get(..12));
+        oldest.extend(digits.and_then(|digits| i64::from_str_radix(digits, 16).ok()).map(|at| (*kind, at)));
+    }
+    Ok(oldest)
 }
 
 fn log_name(path: &std::path::Path) -> std::ffi::OsString {

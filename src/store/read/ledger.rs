@@ -78,6 +78,13 @@ pub enum BundleError {
     TooMany(usize),
     #[error("no visit under the newest checkpoint is one that you ask for")]
     NoVisits,
+    /// Entries of the unit in the stretch have no leaf any more; the last of them, the entry that records it, and from when
+    /// on a package can be made.
+    #[error(
+        "the stretch has entries of the unit that were pruned by age, up to entry {last}, as entry {by} of the ledger \
+         records; {}", match since { Some(since) => format!("take it from {since} on"), None => "no checkpoint was signed since".to_owned() }
+    )]
+    Pruned { last: u64, by: u64, since: Option<Timestamp> },
 }
 
 impl From<ReadError> for BundleError {
@@ -167,17 +174,30 @@ impl Reader {
         let mut query = QueryBuilder::<Sqlite>::new("select idx, leaf from ledger_entry where idx = ");
         query.push_bind(index as i64);
         self.scope.of_unit(&mut query, "ledger_entry.unit");
-        query.build().fetch_optional(&mut *snapshot.tx).await?.as_ref().map(stored).transpose()
+        let row = query.build().fetch_optional(&mut *snapshot.tx).await?;
+        Ok(snapshot.whole(row.as_slice()).await?.pop())
     }
 
-    /// Entries in the order of the log.
+    /// Entries in the order of the log, each whole.
     ///
     /// # Errors
-    /// [`ReadError`] says why not.
+    /// [`ReadError::Pruned`] if one of them is not, or why not.
     pub async fn entries(&self, filter: &Filter, limit: u32) -> Result<Page<Stored>, ReadError> {
         let mut snapshot = self.snapshot().await?;
+        let rows = self.entry_rows(&mut snapshot, filter, limit).await?;
+        let items = snapshot.whole(&rows).await?;
+        Ok(Page::cut(items, limit, |one: &Stored| (one.index + 1).to_string()))
+    }
+
+    /// One more than `limit`, for the next page.
+    pub(super) async fn entry_rows(
+        &self,
+        snapshot: &mut Snapshot,
+        filter: &Filter,
+        limit: u32,
+    ) -> Result<Vec<SqliteRow>, ReadError> {
         let before = filter.before.map_or(i64::MAX, |index| index as i64);
-        let mut query = QueryBuilder::<Sqlite>::new("select idx, leaf from ledger_entry where idx >= ");
+        let mut query = QueryBuilder::<Sqlite>::new("select * from ledger_entry where idx >= ");
         query.push_bind(filter.from as i64).push(" and idx < ").push_bind(before);
         self.scope.of_unit(&mut query, "ledger_entry.unit");
         // A unit's numbers ascend with the index, so one index of the table serves both.
@@ -189,9 +209,7 @@ impl Reader {
             }
         };
         query.push(" order by ").push(order).push(" limit ").push_bind(limit + 1);
-        let rows = query.build().fetch_all(&mut *snapshot.tx).await?;
-        let items = rows.iter().map(stored).collect::<Result<_, _>>()?;
-        Ok(Page::cut(items, limit, |one: &Stored| (one.index + 1).to_string()))
+        Ok(query.build().fetch_all(&mut *snapshot.tx).await?)
     }
 
     /// The entry that records a row, the newest if there are several.
@@ -316,7 +334,21 @@ impl Snapshot {
     }
 }
 
-fn stored(row: &SqliteRow) -> Result<Stored, ReadError> {
+/// The hash of an entry's leaf, be that there or not.
+pub(super) fn leaf_hash(row: &SqliteRow) -> Result<Hash, ReadError> {
+    if let Some(leaf) = row.try_get::<Option<&[u8]>, _>("leaf")? {
+        return Ok(Hash::of_leaf(leaf));
+    }
+    let kept = row.try_get::<Option<&[u8]>, _>("hash")?.and_then(Hash::from_slice);
+    kept.ok_or_else(|| ReadError::Row {
+        table: TABLE,
+        id: row.try_get::<i64, _>("idx").unwrap_or_default().to_string(),
+        what: "it has neither a leaf nor a hash".to_owned(),
+    })
+}
+
+/// Reads a row that has its leaf.
+pub(super) fn stored(row: &SqliteRow) -> Result<Stored, ReadError> {
     Ok(Stored { index: row.try_get::<i64, _>("idx")? as u64, leaf: row.try_get("leaf")? })
 }
 

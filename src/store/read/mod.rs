@@ -24,6 +24,8 @@ pub mod gauges;
 
 pub mod ledger;
 
+pub mod leafless;
+
 pub mod bundles;
 
 pub mod notify;
@@ -79,6 +81,12 @@ pub enum ReadError {
     /// `after` names no row to go on from.
     #[error("{0:?} is not a place to go on from; use the `next` of an earlier page")]
     NoSuchPlace(String),
+    /// An entry of the ledger whose leaf was asked for, and the entry that records its end.
+    #[error(
+        "entry {index} was pruned by age, as entry {by} of the ledger records; its hash and its place in the tree are kept, \
+         and what it said is not"
+    )]
+    Pruned { index: u64, by: u64 },
     /// A row says what this version does not understand.
     #[error("{table} {id}: {what}")]
     Row { table: &'static str, id: String, what: String },

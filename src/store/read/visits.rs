@@ -136,7 +136,7 @@ impl Reader {
         let tx = &mut *snapshot.tx;
         let Some(visit) = seen(tx, id, &self.scope).await? else { return Ok(None) };
         let chain = chain(tx, id, &self.scope).await?;
-        let people = sqlx::query_as("select role, name, phone from visit_person where visit = $1 order by role");
+        let people = sqlx::query_as("select role, name, phone from named_person where visit = $1 order by role");
         let people = people.bind(id).fetch_all(&mut *tx).await?;
         let confirmation = sqlx::query_as("select at, body from visit_confirmation where visit = $1");
         let confirmation = confirmation.bind(id).fetch_optional(&mut *tx).await?;

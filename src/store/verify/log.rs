@@ -6,10 +6,12 @@ use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use crate::domain::id::UnitId;
 use crate::ledger::checkpoint::{self, Head, PublicKey};
 use crate::ledger::hash::Hash;
 use crate::ledger::heads::{Heads, UnitHead};
 use crate::ledger::leaf::{self, EntryKind, Glance};
+use crate::ledger::retention::{Leaves, Retention};
 use crate::ledger::tree::{Edge, Place, WIDTH, tile_bytes};
 use crate::store::error::StoreError;
 use crate::store::ledger::unit_head;
@@ -33,11 +35,11 @@ pub async fn check(
     for Outside { name, head } in outside {
         roots.entry(head.size).or_default().push((name.clone(), head.root));
     }
-    let (tiles, heads) = (HashMap::new(), Heads::default());
-    let mut walk = Walk { edge: Edge::default(), heads, roots, tiles };
+    let (tiles, heads, leafless) = (HashMap::new(), Heads::default(), BTreeMap::new());
+    let mut walk = Walk { edge: Edge::default(), heads, roots, tiles, leafless };
     walk.hold_roots(report);
     // Read row by row, so that one is checked while the engine's thread fetches those behind it.
-    let all = "select idx, kind, ref, unit, number, leaf from ledger_entry order by idx";
+    let all = "select idx, kind, ref, unit, number, leaf, hash from ledger_entry order by idx";
     let mut rows = sqlx::query(all).fetch(&mut *reader);
     while let Some(row) = rows.try_next().await? {
         if !walk.entry(&row, report)? {
@@ -81,6 +83,8 @@ struct Walk {
     roots: Roots,
     /// What the entries give for each tile, by a hash of its bytes.
     tiles: HashMap<Place, Hash>,
+    /// Entries without a leaf for which no `retention` entry has accounted yet.
+    leafless: BTreeMap<u64, EntryKind>,
 }
 
 impl Walk {
@@ -92,7 +96,7 @@ impl Walk {
             report.find(format!("entry {index} is missing; the next one is {stored}"));
             return Ok(false);
         }
-        let bytes: &[u8] = row.try_get("leaf")?;
+        let Some(bytes) = row.try_get::<Option<&[u8]>, _>("leaf")? else { return self.leafless(row, index, report) };
         let hash = Hash::of_leaf(bytes);
         match leaf::glance(bytes) {
             Some(seen) => self.said(row, index, &seen, hash, report)?,
@@ -101,12 +105,63 @@ impl Walk {
                 Err(error) => report.find(format!("entry {index}: {error}")),
             },
         }
+        self.take(hash, report);
+        Ok(true)
+    }
+
+    /// Takes an entry's hash into the tree.
+    fn take(&mut self, hash: Hash, report: &mut Report) {
         self.edge.append(hash);
         if self.edge.size().is_multiple_of(WIDTH as u64) {
             self.keep_full_tiles();
         }
         self.hold_roots(report);
+    }
+
+    /// Takes an entry whose leaf was pruned: its hash stands in the tree and in its unit's chain as before. False if it
+    /// has none.
+    fn leafless(&mut self, row: &SqliteRow, index: u64, report: &mut Report) -> Result<bool, StoreError> {
+        let (kind, reference): (&str, &str) = (row.try_get("kind")?, row.try_get("ref")?);
+        let (unit, number): (Option<&str>, Option<i64>) = (row.try_get("unit")?, row.try_get("number")?);
+        let hash = row.try_get::<Option<&[u8]>, _>("hash")?.and_then(Hash::from_slice);
+        let link = match unit.zip(number).map(|(unit, number)| (unit.parse::<UnitId>(), number as u64)) {
+            None => Some(None),
+            Some((Ok(unit), number)) => Some(Some((unit, number))),
+            Some((Err(_), _)) => None,
+        };
+        let (Some(hash), Ok(kind), "", Some(link)) = (hash, kind.parse(), reference, link) else {
+            report.find(format!("entry {index}: it has no leaf, and is not as pruning leaves it"));
+            return Ok(false);
+        };
+        self.leafless.insert(index, kind);
+        if let Some((unit, number)) = link {
+            let expected = self.heads.get(&unit).map_or(1, |head| head.number + 1);
+            if number != expected {
+                report.find(format!("entry {index}: it does not follow entry {} of unit {unit}", expected - 1));
+            }
+            self.heads.put(UnitHead { unit, number, hash });
+        }
+        self.take(hash, report);
         Ok(true)
+    }
+
+    /// A `retention` entry accounts for leaves before it.
+    fn account(&mut self, index: u64, seen: &Glance<'_>, report: &mut Report) {
+        let body = seen.body.as_deref().and_then(|body| serde_json::from_str(body).ok());
+        let Some(retention) = body.as_ref().and_then(Retention::read) else {
+            report.find(format!("entry {index}: it does not say what was pruned"));
+            return;
+        };
+        let Some(Leaves { kind, runs }) = retention.leaves else { return };
+        for (first, last) in runs {
+            // One finding is enough: whoever makes a run up can make it endless.
+            let strange = (first..=last).find(|pruned| self.leafless.remove(pruned) != Some(kind));
+            if let Some(strange) = strange {
+                report.find(format!(
+                    "entry {index}: entry {strange}, which it says was pruned, is not as pruning leaves it"
+                ));
+            }
+        }
     }
 
     fn said(
@@ -142,6 +197,9 @@ impl Walk {
             if let (None, Ok(unit)) = (before, unit.parse()) {
                 self.heads.put(UnitHead { unit, number, hash });
             }
+        }
+        if seen.kind == EntryKind::Retention {
+            self.account(index, seen, report);
         }
         if seen.kind == EntryKind::Heads && seen.body.as_deref() != Some(self.heads.body().object().as_str()) {
             report.find(format!("entry {index}: it does not say how far each unit had come"));
@@ -185,6 +243,9 @@ impl Walk {
 
     async fn end(mut self, reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
         self.hold_tiles(reader, report).await?;
+        for index in self.leafless.keys() {
+            report.find(format!("entry {index}: its leaf is gone, and no entry says that it was pruned"));
+        }
         let head = Head { size: self.edge.size(), root: self.edge.root() };
         for (size, told) in &self.roots {
             for (name, _) in told {

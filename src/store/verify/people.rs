@@ -110,6 +110,7 @@ impl Told {
 /// The file cannot be read.
 pub async fn check(reader: &mut SqliteConnection, told: &Told, report: &mut Report) -> Result<(), StoreError> {
     let named = named(reader, report).await?;
+    left_over(reader, report).await?;
     let gone = told.persons.checked_sub(named).filter(|_| !told.odd);
     let erased: i64 = sqlx::query_scalar(ERASED).bind(CONFIRMER).fetch_one(&mut *reader).await?;
     match gone {
@@ -123,10 +124,19 @@ pub async fn check(reader: &mut SqliteConnection, told: &Told, report: &mut Repo
     Ok(())
 }
 
+/// Whoever was erased must be gone.
+async fn left_over(reader: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
+    let here = "select id from person where told <> zeroblob(length(told)) except select person from visit_person";
+    for id in sqlx::query_scalar::<_, i64>(here).fetch_all(&mut *reader).await? {
+        report.find(format!("person {id}: somebody whom no record names"));
+    }
+    Ok(())
+}
+
 /// Names that are there must be those that were committed to. Gives how many are there of those whom records name.
 async fn named(reader: &mut SqliteConnection, report: &mut Report) -> Result<u64, StoreError> {
     let all = "select p.visit, p.role, p.name, p.phone, p.salt, iif(p.role = $1, c.body, v.body) as body \
-         from visit_person p left join visit v on p.role <> $1 and v.id = p.visit \
+         from named_person p left join visit v on p.role <> $1 and v.id = p.visit \
          left join visit_confirmation c on p.role = $1 and c.visit = p.visit";
     let mut named = 0;
     let mut rows = sqlx::query(all).bind(CONFIRMER).fetch(&mut *reader);
@@ -135,7 +145,8 @@ async fn named(reader: &mut SqliteConnection, report: &mut Report) -> Result<u64
         let person = Person { role, name: row.try_get("name")?, phone: row.try_get("phone")? };
         let told = row.try_get::<Option<&str>, _>("body")?.and_then(|body| commitment(body, &person.role));
         named += u64::from(told.is_some());
-        if told.as_deref() != Some(&*of_person(&person, row.try_get("salt")?)) {
+        let salt: Option<&[u8]> = row.try_get("salt")?;
+        if told.as_deref() != salt.map(|salt| of_person(&person, salt)).as_deref() {
             report.find(format!("visit {visit}: its {} is not who was recorded", person.role));
         }
     }
@@ -173,7 +184,7 @@ async fn search_gone(reader: &mut SqliteConnection, report: &mut Report) -> Resu
          select t.visit, t.role, exists (select 1 from ledger_entry e where e.kind = 'erasure' and e.ref = t.visit \
          and json_extract(iif(json_valid(cast(e.leaf as text)), cast(e.leaf as text), '{}'), '$.body.role') = t.role) \
          as recorded from told t \
-         where not exists (select 1 from visit_person p where p.visit = t.visit and p.role = t.role)";
+         where not exists (select 1 from named_person p where p.visit = t.visit and p.role = t.role)";
     for row in sqlx::query(gone).bind(CONFIRMER).fetch_all(&mut *reader).await? {
         let (visit, role): (String, String) = (row.try_get("visit")?, row.try_get("role")?);
         if row.try_get("recorded")? {

@@ -46,7 +46,7 @@ const KINDS: [Kind; 10] = [
         entry: visit_entry,
         names: Told::visit,
         orphans: "select idx from ledger_entry e where kind = 'visit' \
-             and not exists (select 1 from visit r where r.id = e.ref)",
+             and e.leaf is not null and not exists (select 1 from visit r where r.id = e.ref)",
     },
     Kind {
         name: "confirmation of visit",
@@ -57,7 +57,7 @@ const KINDS: [Kind; 10] = [
         entry: confirmation,
         names: Told::confirmation,
         orphans: "select idx from ledger_entry e where kind = 'confirmation' \
-             and not exists (select 1 from visit_confirmation r where r.visit = e.ref)",
+             and e.leaf is not null and not exists (select 1 from visit_confirmation r where r.visit = e.ref)",
     },
     Kind {
         name: "hazard",
@@ -77,7 +77,7 @@ const KINDS: [Kind; 10] = [
              order by r.id",
         entry: newest_transition,
         names: nobody,
-        orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and not exists (select 1 from \
+        orphans: "select e.idx from ledger_entry e where e.kind = 'alert_transition' and e.leaf is not null and not exists (select 1 from \
              alert r where r.id = json_extract(iif(json_valid(cast(e.leaf as text)), cast(e.leaf as text), '{}'), \
              '$.body.alert'))",
     },
@@ -90,7 +90,7 @@ const KINDS: [Kind; 10] = [
         entry: |row| Ok(entries::answer(&answer_row(row)?)),
         names: nobody,
         orphans: "select idx from ledger_entry e where kind = 'answer' \
-             and not exists (select 1 from answer r where r.id = cast(e.ref as integer))",
+             and e.leaf is not null and not exists (select 1 from answer r where r.id = cast(e.ref as integer))",
     },
     Kind {
         name: "silence",
@@ -267,7 +267,7 @@ async fn transitions(reader: &mut SqliteConnection, report: &mut Report) -> Resu
         report.find(format!("alert transition {id}: {what}"));
     }
     let gone = "select idx from ledger_entry e where kind = 'alert_transition' \
-         and not exists (select 1 from alert_transition t where t.id = cast(e.ref as integer))";
+         and e.leaf is not null and not exists (select 1 from alert_transition t where t.id = cast(e.ref as integer))";
     for index in sqlx::query_scalar::<_, i64>(gone).fetch_all(&mut *reader).await? {
         report.find(format!("entry {index}: the alert transition that it records is not there any more"));
     }

@@ -47,7 +47,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("sqlx", &["store"]),
     ("rumqttc", &["ingest", "simulate", "replay", "notify/sinks/mqtt.rs"]),
     ("rmqtt", &["simulate/broker.rs"]),
-    ("reqwest", &["notify", "cli/token.rs"]),
+    ("reqwest", &["notify", "cli/operating.rs"]),
     ("lettre", &["notify/sinks/email.rs"]),
     ("prometheus", &["metrics"]),
     ("x509_cert", &["broker/expiry.rs"]),

@@ -15,10 +15,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use super::chronicle::Chronicle;
 
 /// Tables whose rows the ledger records, or is made of.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "visit",
     "visit_worker",
     "visit_person",
+    "person",
     "visit_confirmation",
     "hazard",
     "alert",
@@ -168,6 +169,7 @@ async fn a_history_that_is_written_anew_is_found_by_an_outside_checkpoint_and_by
         let delete = format!("delete from {table} where {key} = $1");
         sqlx::query(AssertSqlSafe(delete)).bind(&victim).execute(&mut open).await.unwrap();
     }
+    run(&mut open, "delete from person where id not in (select person from visit_person)".to_owned()).await;
     for (index, (kind, reference, unit, number, bytes)) in written.into_iter().enumerate() {
         let insert = "insert into ledger_entry (idx, kind, ref, unit, number, leaf) values ($1, $2, $3, $4, $5, $6)";
         let insert =

@@ -1,11 +1,11 @@
 //! The maintenance ledger: what enters it, what is signed, and whether every change of it is found.
 
 mod browser;
-mod chronicle;
+pub mod chronicle;
 mod daemon;
 mod edits;
 mod evidence;
 mod independent;
-mod package;
+pub mod package;
 mod selection;
 mod signing;

@@ -13,11 +13,11 @@ use super::chronicle::{Chronicle, UNITS};
 /// Every file of a unit's package beside its proofs.
 const BESIDE: [&str; 5] = ["README.txt", "records.csv", "records.jsonl", "report.zh.html", "report.en.html"];
 
-fn pack(bundle: &Bundle) -> Result<Vec<u8>, PackageError> {
+pub fn pack(bundle: &Bundle) -> Result<Vec<u8>, PackageError> {
     liftwatch::package::pack(&Content::Unit(Box::new(bundle.clone())), Offset::CHINA)
 }
 
-fn verify(packed: &[u8], city: &Chronicle) -> Result<Shown, PackageError> {
+pub fn verify(packed: &[u8], city: &Chronicle) -> Result<Shown, PackageError> {
     match liftwatch::package::verify(packed, &city.public, Texts::Checked)? {
         Proven::Unit(shown) => Ok(shown),
         Proven::Visits(chosen) => panic!("{chosen:?}"),

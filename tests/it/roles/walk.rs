@@ -22,7 +22,7 @@ async fn twofold() -> City {
     let mut city = city(0).await;
     let leaf = |unit: &str| format!(r#"{{"at":"2026-11-24T06:00:00.000Z","kind":"unit","ref":"{unit}","body":{{}}}}"#);
     let rows = format!(
-        "insert into ledger_entry values (0, 'unit', '{OWN}', '{OWN}', 1, '{own}'), \
+        "insert into ledger_entry (idx, kind, ref, unit, number, leaf) values (0, 'unit', '{OWN}', '{OWN}', 1, '{own}'), \
          (1, 'unit', '{FOREIGN}', '{FOREIGN}', 1, '{foreign}'), (2, 'config', '', null, null, '{{}}'); \
          insert into visit (id, unit, publisher, record_id, kind, started_at, body, ts, received_at, region, site, owner, maintainer) \
          select iif(u.id = '{OWN}', 'v-own', 'v-foreign'), u.id, 'people', 'r-' || u.id, 'HM', {n}, '{{}}', {n}, {n}, u.region, u.site, \
@@ -77,7 +77,7 @@ fn named(path: &str) -> Option<[&'static str; 3]> {
 
 fn filled(path: &str, id: &str) -> String {
     let (before, rest) = path.split_once('{').unwrap();
-    format!("{before}{id}{}", rest.split_once('}').unwrap().1)
+    format!("{before}{id}{}", rest.split_once('}').unwrap().1).replace("{role}", "recorder")
 }
 
 /// A body that is good enough to come past the reading of it.

@@ -52,7 +52,7 @@ async fn a_worker_records_a_visit_on_a_phone_and_the_owner_confirms_and_it_is_co
     assert_eq!(second["record"]["reason"], "wrong result");
     let mut world = open.world.lock().await;
     assert_eq!(
-        world.text("select name || ' ' || phone from visit_person where role = 'recorder'").await,
+        world.text("select name || ' ' || phone from named_person where role = 'recorder'").await,
         "林 Lin 13900000001"
     );
     assert_eq!(world.count("select count(*) from visit_confirmation").await, 1);

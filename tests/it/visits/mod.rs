@@ -1,6 +1,7 @@
 //! Maintenance visits from the wire to the page: what is kept, what is refused, what can be erased, what can be asked.
 
 mod api;
+mod erased;
 mod form;
 mod hostile;
 mod kept;
