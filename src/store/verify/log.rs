@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::ledger::checkpoint::{Head, PublicKey};
 use crate::ledger::hash::Hash;
@@ -14,6 +14,7 @@ use crate::ledger::tree::{Edge, Place, WIDTH, tile_bytes};
 use crate::store::error::StoreError;
 use crate::store::ledger::unit_head;
 
+use super::packed::{Packed, spelt};
 use super::report::{Outside, Report};
 
 /// Roots that the tree must have at some sizes, each with whom it is told by.
@@ -36,18 +37,93 @@ pub async fn check(
     let (tiles, heads) = (HashMap::new(), Heads::default());
     let mut walk = Walk { edge: Edge::default(), heads, roots, tiles };
     walk.hold_roots(report);
-    // Read row by row, so that one is checked while the engine's thread fetches those behind it.
-    let all = "select idx, kind, ref, unit, number, leaf from ledger_entry order by idx";
-    let mut rows = sqlx::query(all).fetch(&mut *reader);
-    while let Some(row) = rows.try_next().await? {
-        if !walk.entry(&row, report)? {
-            // Nothing behind a hole can be placed.
-            report.entries = walk.edge.size();
-            return Ok(());
+    let first: Option<i64> = sqlx::query_scalar("select min(idx) from ledger_entry").fetch_one(&mut *reader).await?;
+    let complete = match first {
+        Some(first) if first < 0 => walk.follows(first, report),
+        _ => packed_entries(reader, &mut walk, report).await? || entries(reader, &mut walk, report).await?,
+    };
+    if complete {
+        return walk.end(reader, report).await;
+    }
+    // Nothing behind a hole can be placed.
+    report.entries = walk.edge.size();
+    Ok(())
+}
+
+/// Walks over the entries many at a time; false as soon as a row is not what is expected there.
+async fn packed_entries(
+    reader: &mut SqliteConnection,
+    walk: &mut Walk,
+    report: &mut Report,
+) -> Result<bool, StoreError> {
+    let entry = spelt(&["idx", "kind", "ref", "unit", "number", "leaf"]);
+    let pages = format!(
+        "with recursive page (n) as (select 0 union all \
+         select n + 64 from page where n + 64 <= (select max(idx) from ledger_entry)) \
+         select (select group_concat({entry}, '') from ledger_entry where idx >= page.n and idx < page.n + 64) as packed \
+         from page"
+    );
+    let mut rows = sqlx::query(AssertSqlSafe(pages)).fetch(&mut *reader);
+    while let Some(page) = rows.try_next().await? {
+        let packed: Option<&[u8]> = page.try_get("packed")?;
+        let mut packed = Packed(packed.unwrap_or_default());
+        while !packed.is_empty() {
+            let Some(row) = EntryRow::packed(&mut packed) else { return Ok(false) };
+            if row.index as u64 != walk.edge.size() {
+                return Ok(false);
+            }
+            walk.entry(&row, report);
         }
     }
-    drop(rows);
-    walk.end(reader, report).await
+    Ok(true)
+}
+
+/// Walks over the entries that are left, one at a time; false if one is missing.
+async fn entries(reader: &mut SqliteConnection, walk: &mut Walk, report: &mut Report) -> Result<bool, StoreError> {
+    let rest = "select idx, kind, ref, unit, number, leaf from ledger_entry where idx >= $1 order by idx";
+    let mut rows = sqlx::query(rest).bind(walk.edge.size() as i64).fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        let row = EntryRow::read(&row)?;
+        if !walk.follows(row.index, report) {
+            return Ok(false);
+        }
+        walk.entry(&row, report);
+    }
+    Ok(true)
+}
+
+/// An entry as its row has it.
+struct EntryRow<'r> {
+    index: i64,
+    kind: &'r str,
+    reference: &'r str,
+    unit: Option<&'r str>,
+    number: Option<i64>,
+    leaf: &'r [u8],
+}
+
+impl<'r> EntryRow<'r> {
+    fn packed(packed: &mut Packed<'r>) -> Option<Self> {
+        Some(Self {
+            index: packed.integer()?,
+            kind: packed.text()?,
+            reference: packed.text()?,
+            unit: packed.maybe_text()?,
+            number: packed.maybe_integer()?,
+            leaf: packed.blob()?,
+        })
+    }
+
+    fn read(row: &'r SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            index: row.try_get("idx")?,
+            kind: row.try_get("kind")?,
+            reference: row.try_get("ref")?,
+            unit: row.try_get("unit")?,
+            number: row.try_get("number")?,
+            leaf: row.try_get("leaf")?,
+        })
+    }
 }
 
 /// The checkpoints that the file holds.
@@ -82,20 +158,23 @@ struct Walk {
 }
 
 impl Walk {
-    /// Takes one entry; false if it does not follow the one before.
-    fn entry(&mut self, row: &SqliteRow, report: &mut Report) -> Result<bool, StoreError> {
+    /// Whether an index is the next one.
+    fn follows(&self, stored: i64, report: &mut Report) -> bool {
         let index = self.edge.size();
-        let stored: i64 = row.try_get("idx")?;
         if stored as u64 != index {
             report.find(format!("entry {index} is missing; the next one is {stored}"));
-            return Ok(false);
         }
-        let bytes: &[u8] = row.try_get("leaf")?;
-        let hash = Hash::of_leaf(bytes);
-        match leaf::glance(bytes) {
-            Some(seen) => self.said(row, index, &seen, hash, report)?,
-            None => match leaf::read(bytes) {
-                Ok(read) => self.said(row, index, &read.glance(), hash, report)?,
+        stored as u64 == index
+    }
+
+    /// Takes the next entry.
+    fn entry(&mut self, row: &EntryRow<'_>, report: &mut Report) {
+        let index = self.edge.size();
+        let hash = Hash::of_leaf(row.leaf);
+        match leaf::glance(row.leaf) {
+            Some(seen) => self.said(row, index, &seen, hash, report),
+            None => match leaf::read(row.leaf) {
+                Ok(read) => self.said(row, index, &read.glance(), hash, report),
                 Err(error) => report.find(format!("entry {index}: {error}")),
             },
         }
@@ -104,29 +183,17 @@ impl Walk {
             self.keep_full_tiles();
         }
         self.hold_roots(report);
-        Ok(true)
     }
 
-    fn said(
-        &mut self,
-        row: &SqliteRow,
-        index: u64,
-        seen: &Glance<'_>,
-        hash: Hash,
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
+    fn said(&mut self, row: &EntryRow<'_>, index: u64, seen: &Glance<'_>, hash: Hash, report: &mut Report) {
         // What is looked up by must be what the leaf says.
-        let kind: &str = row.try_get("kind")?;
-        let reference: &str = row.try_get("ref")?;
-        let (unit, number): (Option<&str>, Option<i64>) = (row.try_get("unit")?, row.try_get("number")?);
         let link = seen.link.map(|(unit, number, _)| (unit, number as i64));
-        if (kind, reference, unit.zip(number)) != (seen.kind.as_str(), seen.reference, link)
-            || unit.is_some() != number.is_some()
+        if (row.kind, row.reference, row.unit.zip(row.number)) != (seen.kind.as_str(), seen.reference, link)
+            || row.unit.is_some() != row.number.is_some()
         {
             report.find(format!("entry {index}: its columns do not say what its leaf says"));
         }
         self.follow(index, seen, hash, report);
-        Ok(())
     }
 
     /// The unit's own numbering, and what a `heads` entry says of all units.
