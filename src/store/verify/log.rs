@@ -271,6 +271,11 @@ impl Walk {
                 Err(error) => report.find(error.to_string()),
             }
         }
+        let misplaced = "select h.unit from ledger_head h left join ledger_entry e \
+             on e.unit = h.unit and e.number = h.number where e.idx is not h.idx";
+        for unit in sqlx::query_scalar::<_, String>(misplaced).fetch_all(&mut *reader).await? {
+            report.find(format!("unit {unit}: its newest entry stands elsewhere than the file says"));
+        }
         report.entries = head.size;
         report.head = Some(head);
         Ok(())
