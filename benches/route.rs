@@ -1,7 +1,8 @@
 //! How fast the main route is: a real mosquitto, the real daemon, the same messages, all figures in one run.
 //!
 //! Both subscribers drain what waited at the broker while they were away, because that is when speed matters: after an
-//! outage. `cargo bench --bench route` prints figures and ratios; docs/PERFORMANCE.md explains them.
+//! outage. `cargo bench --bench route` prints figures and ratios; docs/PERFORMANCE.md explains them. Section `l` needs a
+//! daemon that can do without its ledger: `BENCH_SECTIONS=l cargo bench --bench route --features switches`.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,6 +26,9 @@ mod alone;
 
 #[path = "route/unit.rs"]
 mod unit;
+
+#[path = "route/ledger.rs"]
+mod ledger;
 
 use daemon::City;
 use load::Kind;
@@ -84,6 +88,9 @@ async fn run(messages: u64, stored: u64, sections: &str) {
             println!("(e) peak memory {:.0} MB", states.memory);
             println!("(f) /metrics    {:.1} ms, {} kB", states.scrape_ms, states.scrape_bytes / 1_000);
         }
+    }
+    if wanted('l') {
+        ledger::with_and_without(messages).await;
     }
 }
 

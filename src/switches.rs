@@ -1,5 +1,6 @@
 //! Switches for tests of the built daemon: to die at a named stage, and to break one promise on purpose, so that a test
-//! can show that it would have seen the loss. Never in a release build: there every question is a constant "no".
+//! can show that it would have seen the loss. Not in a release build: there every question is a constant "no", unless it is
+//! built with the feature `switches`, for a bench that compares.
 
 /// A moment in the route of a batch at which a test can end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +23,11 @@ pub enum Switch {
     SynchronousNormal,
     NoResubscribe,
     NoEpochTag,
+    /// What rows say is not entered into the ledger.
+    NoLedger,
 }
 
-#[cfg(not(debug_assertions))]
+#[cfg(not(any(debug_assertions, feature = "switches")))]
 mod machine {
     //! What a release build has: nothing.
 
@@ -40,7 +43,7 @@ mod machine {
     }
 }
 
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, feature = "switches"))]
 mod machine {
     //! What a build for tests has: the environment is read once, at the first question.
 
@@ -70,6 +73,7 @@ mod machine {
             ("LIFTWATCH_TEST_SYNCHRONOUS_NORMAL", Switch::SynchronousNormal),
             ("LIFTWATCH_TEST_NO_RESUBSCRIBE", Switch::NoResubscribe),
             ("LIFTWATCH_TEST_NO_EPOCH_TAG", Switch::NoEpochTag),
+            ("LIFTWATCH_TEST_NO_LEDGER", Switch::NoLedger),
         ];
         let broken = named.into_iter().filter(|(name, _)| std::env::var_os(name).is_some());
         broken.map(|(_, switch)| switch).collect()

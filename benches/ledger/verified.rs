@@ -6,13 +6,12 @@ use std::time::Instant;
 use liftwatch::ledger::checkpoint::SigningKey;
 use liftwatch::store::verify;
 use liftwatch::store::verify::report::Report;
-use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::cpu;
 
 async fn open(file: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(file).read_only(true).row_buffer_size(8_192).connect().await.unwrap()
+    verify::options(file).connect().await.unwrap()
 }
 
 /// SQLite's own check, the log alone, and all of it.

@@ -18,6 +18,8 @@ use crate::mosquitto::Mosquitto;
 pub struct City {
     folder: tempfile::TempDir,
     http: u16,
+    /// Whether the daemon enters what it records into the ledger.
+    pub ledger: bool,
 }
 
 /// What a run of the daemon came to.
@@ -44,7 +46,7 @@ impl City {
     pub async fn found(broker: &Mosquitto, units: u64, stored: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let city = Self { folder, http };
+        let city = Self { folder, http, ledger: true };
         let config = format!(
             "[store]\npath = \"liftwatch.db\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[[region]]\ncode = \"{REGION}\"\nbroker = \"{}\"\n",
             broker.url()
@@ -79,6 +81,9 @@ impl City {
     pub fn serve(&self) -> Command {
         let mut command = liftwatch();
         command.args(["serve", "--log", "error", "--config"]).arg(self.config());
+        if !self.ledger {
+            command.env("LIFTWATCH_TEST_NO_LEDGER", "1");
+        }
         command
     }
 

@@ -13,6 +13,7 @@ use crate::ledger::hash::Hash;
 use crate::ledger::heads::{Heads, UnitHead};
 use crate::ledger::leaf::{EntryKind, Leaf, Link};
 use crate::ledger::tree::{Edge, Place, tile_bytes, tile_hashes};
+use crate::switches::{self, Switch};
 
 use super::Change;
 use super::entries::{self, Entry, Export};
@@ -24,8 +25,8 @@ const TABLE: &str = "ledger";
 /// Entries in one statement.
 const ROWS_PER_INSERT: usize = 200;
 
-/// The unit's newest entry so far.
-type UnitHeads = HashMap<UnitId, (u64, Hash)>;
+/// The unit's newest entry so far: its number, its hash, and where it stands in the log.
+type UnitHeads = HashMap<UnitId, (u64, Hash, u64)>;
 
 struct Appended {
     index: u64,
@@ -42,10 +43,10 @@ impl Change<'_> {
     }
 
     pub(super) async fn append_entries(&mut self) -> Result<(), StoreError> {
-        if self.entries.is_empty() {
+        let mut entries = std::mem::take(&mut self.entries);
+        if entries.is_empty() || switches::is_on(Switch::NoLedger) {
             return Ok(());
         }
-        let mut entries = std::mem::take(&mut self.entries);
         self.commit_to_persons(&mut entries).await?;
         let mut edge = self.edge().await?;
         let mut heads = self.heads_of(&entries).await?;
@@ -93,7 +94,12 @@ impl Change<'_> {
         units.dedup();
         let find = "select h.* from json_each($1) j cross join ledger_head h on h.unit = j.value";
         let rows = sqlx::query(find).bind(to_json(&units)).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(|row| unit_head(row).map(|head| (head.unit, (head.number, head.hash)))).collect()
+        rows.iter()
+            .map(|row| {
+                let head = unit_head(row)?;
+                Ok((head.unit, (head.number, head.hash, row.try_get::<i64, _>("idx")? as u64)))
+            })
+            .collect()
     }
 
     async fn insert_entries(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
@@ -128,13 +134,18 @@ impl Change<'_> {
     }
 
     async fn put_heads(&mut self, heads: &UnitHeads) -> Result<(), StoreError> {
-        let heads: Vec<(&UnitId, &(u64, Hash))> = heads.iter().collect();
+        let heads: Vec<(&UnitId, &(u64, Hash, u64))> = heads.iter().collect();
         for rows in heads.chunks(ROWS_PER_INSERT) {
-            let mut put = QueryBuilder::<Sqlite>::new("insert into ledger_head (unit, number, hash) ");
-            put.push_values(rows, |mut row, (unit, (number, hash))| {
-                row.push_bind(unit.as_str()).push_bind(*number as i64).push_bind(hash.0.as_slice());
+            let mut put = QueryBuilder::<Sqlite>::new("insert into ledger_head (unit, number, hash, idx) ");
+            put.push_values(rows, |mut row, (unit, (number, hash, index))| {
+                row.push_bind(unit.as_str())
+                    .push_bind(*number as i64)
+                    .push_bind(hash.0.as_slice())
+                    .push_bind(*index as i64);
             });
-            put.push(" on conflict (unit) do update set number = excluded.number, hash = excluded.hash");
+            put.push(
+                " on conflict (unit) do update set number = excluded.number, hash = excluded.hash, idx = excluded.idx",
+            );
             put.build().persistent(false).execute(&mut *self.transaction).await?;
         }
         Ok(())
@@ -184,16 +195,15 @@ impl Change<'_> {
 
 fn append(edge: &mut Edge, heads: &mut UnitHeads, entry: Entry) -> Appended {
     let previous = entry.unit.as_ref().and_then(|unit| heads.get(unit).copied());
-    let number = previous.map_or(1, |(number, _)| number + 1);
-    let link = entry.unit.as_ref().map(|unit| Link { unit, number, previous: previous.map(|(_, hash)| hash) });
+    let number = previous.map_or(1, |(number, ..)| number + 1);
+    let link = entry.unit.as_ref().map(|unit| Link { unit, number, previous: previous.map(|(_, hash, _)| hash) });
     let number = link.as_ref().map(|link| link.number);
     let body = entry.body.object();
     let leaf = Leaf { kind: entry.kind, at: entry.at, reference: &entry.reference, link, body: &body }.to_bytes();
-    let hash = Hash::of_leaf(&leaf);
+    let (hash, index) = (Hash::of_leaf(&leaf), edge.size());
     if let (Some(unit), Some(number)) = (&entry.unit, number) {
-        heads.insert(unit.clone(), (number, hash));
+        heads.insert(unit.clone(), (number, hash, index));
     }
-    let index = edge.size();
     edge.append(hash);
     Appended { index, entry, number, leaf }
 }

@@ -183,7 +183,8 @@ CREATE TABLE ledger_entry (
 CREATE TABLE ledger_head (
     unit text primary key,
     number integer not null,
-    hash blob not null
+    hash blob not null,
+    idx integer not null                 -- where it stands in the log
 ) without rowid;
 
 CREATE TABLE ledger_salt (

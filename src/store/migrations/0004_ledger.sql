@@ -28,7 +28,8 @@ create table ledger_tile (
 create table ledger_head (
     unit text primary key,
     number integer not null,
-    hash blob not null
+    hash blob not null,
+    idx integer not null                 -- where it stands in the log
 ) without rowid;
 
 -- Checkpoints that were signed, as they were given out.

@@ -305,11 +305,13 @@ impl Snapshot {
 
     /// Every unit's newest entry among the first `size`.
     async fn heads_before(&mut self, size: u64) -> Result<Heads, ReadError> {
-        // The index of a unit's numbers has the entry's own index too, so no entry is read. What was entered since is
-        // gone past, the newest first.
-        let find = "select h.unit, h.number as newest, h.hash, n.number, n.idx from ledger_head h \
+        // Most units have not moved since. For the others the index of a unit's numbers has the entry's own index too, so
+        // no entry is read; what was entered since is gone past, the newest first.
+        let find = "select h.unit, h.number as newest, h.hash, h.number, h.idx from ledger_head h where h.idx < $1 \
+             union all select h.unit, h.number, h.hash, n.number, n.idx from ledger_head h \
              cross join ledger_entry n on n.unit = h.unit and n.number = (select max(e.number) from ledger_entry e \
-             indexed by ledger_entry_unit where e.unit = h.unit and e.unit is not null and e.idx < $1)";
+             indexed by ledger_entry_unit where e.unit = h.unit and e.unit is not null and e.idx < $1) \
+             where h.idx >= $1";
         let rows: Vec<(String, i64, Vec<u8>, i64, i64)> =
             sqlx::query_as(find).bind(size as i64).fetch_all(&mut *self.tx).await?;
         let tile_of = |index: i64| Place { level: 0, number: index as u64 / WIDTH as u64 };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::domain::id::UnitId;
 use crate::ledger::checkpoint::{self, Head, PublicKey};
@@ -16,6 +16,7 @@ use crate::ledger::tree::{Edge, Place, WIDTH, tile_bytes};
 use crate::store::error::StoreError;
 use crate::store::ledger::unit_head;
 
+use super::packed::{Packed, spelt};
 use super::report::{Outside, Report};
 
 /// Roots that the tree must have at some sizes, each with whom it is told by.
@@ -38,18 +39,105 @@ pub async fn check(
     let (tiles, heads, leafless) = (HashMap::new(), Heads::default(), BTreeMap::new());
     let mut walk = Walk { edge: Edge::default(), heads, roots, tiles, leafless };
     walk.hold_roots(report);
-    // Read row by row, so that one is checked while the engine's thread fetches those behind it.
-    let all = "select idx, kind, ref, unit, number, leaf, hash from ledger_entry order by idx";
-    let mut rows = sqlx::query(all).fetch(&mut *reader);
-    while let Some(row) = rows.try_next().await? {
-        if !walk.entry(&row, report)? {
-            // Nothing behind a hole can be placed.
-            report.entries = walk.edge.size();
-            return Ok(());
+    let first: Option<i64> = sqlx::query_scalar("select min(idx) from ledger_entry").fetch_one(&mut *reader).await?;
+    let complete = match first {
+        Some(first) if first < 0 => walk.follows(first, report),
+        _ => match packed_entries(reader, &mut walk, report).await? {
+            Some(complete) => complete,
+            None => entries(reader, &mut walk, report).await?,
+        },
+    };
+    if complete {
+        return walk.end(reader, report).await;
+    }
+    // Nothing behind a hole can be placed.
+    report.entries = walk.edge.size();
+    Ok(())
+}
+
+/// Walks over the entries many at a time; `None` as soon as a row is not what is expected there, false where one cannot be
+/// placed.
+async fn packed_entries(
+    reader: &mut SqliteConnection,
+    walk: &mut Walk,
+    report: &mut Report,
+) -> Result<Option<bool>, StoreError> {
+    let entry = spelt(&["idx", "kind", "ref", "unit", "number", "leaf", "hash"]);
+    let pages = format!(
+        "with recursive page (n) as (select 0 union all \
+         select n + 64 from page where n + 64 <= (select max(idx) from ledger_entry)) \
+         select (select group_concat({entry}, '') from ledger_entry where idx >= page.n and idx < page.n + 64) as packed \
+         from page"
+    );
+    let mut rows = sqlx::query(AssertSqlSafe(pages)).fetch(&mut *reader);
+    while let Some(page) = rows.try_next().await? {
+        let packed: Option<&[u8]> = page.try_get("packed")?;
+        let mut packed = Packed(packed.unwrap_or_default());
+        while !packed.is_empty() {
+            let Some(row) = EntryRow::packed(&mut packed) else { return Ok(None) };
+            if row.index as u64 != walk.edge.size() {
+                return Ok(None);
+            }
+            if !walk.entry(&row, report) {
+                return Ok(Some(false));
+            }
         }
     }
-    drop(rows);
-    walk.end(reader, report).await
+    Ok(Some(true))
+}
+
+/// Walks over the entries that are left, one at a time; false if one is missing.
+async fn entries(reader: &mut SqliteConnection, walk: &mut Walk, report: &mut Report) -> Result<bool, StoreError> {
+    let rest = "select idx, kind, ref, unit, number, leaf, hash from ledger_entry where idx >= $1 order by idx";
+    let mut rows = sqlx::query(rest).bind(walk.edge.size() as i64).fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        let row = EntryRow::read(&row)?;
+        if !walk.follows(row.index, report) {
+            return Ok(false);
+        }
+        if !walk.entry(&row, report) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// An entry as its row has it.
+struct EntryRow<'r> {
+    index: i64,
+    kind: &'r str,
+    reference: &'r str,
+    unit: Option<&'r str>,
+    number: Option<i64>,
+    /// `None` where it was pruned; then its hash stands in its place.
+    leaf: Option<&'r [u8]>,
+    hash: Option<&'r [u8]>,
+}
+
+impl<'r> EntryRow<'r> {
+    fn packed(packed: &mut Packed<'r>) -> Option<Self> {
+        Some(Self {
+            index: packed.integer()?,
+            kind: packed.text()?,
+            reference: packed.text()?,
+            unit: packed.maybe_text()?,
+            number: packed.maybe_integer()?,
+            leaf: packed.maybe_blob()?,
+            hash: packed.maybe_blob()?,
+        })
+    }
+
+    fn read(row: &'r SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            index: row.try_get("idx")?,
+            kind: row.try_get("kind")?,
+            reference: row.try_get("ref")?,
+            unit: row.try_get("unit")?,
+            number: row.try_get("number")?,
+            leaf: row.try_get("leaf")?,
+            hash: row.try_get("hash")?,
+        })
+    }
 }
 
 /// The checkpoints that the file holds.
@@ -88,25 +176,29 @@ struct Walk {
 }
 
 impl Walk {
-    /// Takes one entry; false if it does not follow the one before.
-    fn entry(&mut self, row: &SqliteRow, report: &mut Report) -> Result<bool, StoreError> {
+    /// Whether an index is the next one.
+    fn follows(&self, stored: i64, report: &mut Report) -> bool {
         let index = self.edge.size();
-        let stored: i64 = row.try_get("idx")?;
         if stored as u64 != index {
             report.find(format!("entry {index} is missing; the next one is {stored}"));
-            return Ok(false);
         }
-        let Some(bytes) = row.try_get::<Option<&[u8]>, _>("leaf")? else { return self.leafless(row, index, report) };
+        stored as u64 == index
+    }
+
+    /// Takes the next entry; false if it cannot be placed.
+    fn entry(&mut self, row: &EntryRow<'_>, report: &mut Report) -> bool {
+        let index = self.edge.size();
+        let Some(bytes) = row.leaf else { return self.leafless(row, index, report) };
         let hash = Hash::of_leaf(bytes);
         match leaf::glance(bytes) {
-            Some(seen) => self.said(row, index, &seen, hash, report)?,
+            Some(seen) => self.said(row, index, &seen, hash, report),
             None => match leaf::read(bytes) {
-                Ok(read) => self.said(row, index, &read.glance(), hash, report)?,
+                Ok(read) => self.said(row, index, &read.glance(), hash, report),
                 Err(error) => report.find(format!("entry {index}: {error}")),
             },
         }
         self.take(hash, report);
-        Ok(true)
+        true
     }
 
     /// Takes an entry's hash into the tree.
@@ -120,18 +212,16 @@ impl Walk {
 
     /// Takes an entry whose leaf was pruned: its hash stands in the tree and in its unit's chain as before. False if it
     /// has none.
-    fn leafless(&mut self, row: &SqliteRow, index: u64, report: &mut Report) -> Result<bool, StoreError> {
-        let (kind, reference): (&str, &str) = (row.try_get("kind")?, row.try_get("ref")?);
-        let (unit, number): (Option<&str>, Option<i64>) = (row.try_get("unit")?, row.try_get("number")?);
-        let hash = row.try_get::<Option<&[u8]>, _>("hash")?.and_then(Hash::from_slice);
-        let link = match unit.zip(number).map(|(unit, number)| (unit.parse::<UnitId>(), number as u64)) {
+    fn leafless(&mut self, row: &EntryRow<'_>, index: u64, report: &mut Report) -> bool {
+        let link = match row.unit.zip(row.number).map(|(unit, number)| (unit.parse::<UnitId>(), number as u64)) {
             None => Some(None),
             Some((Ok(unit), number)) => Some(Some((unit, number))),
             Some((Err(_), _)) => None,
         };
-        let (Some(hash), Ok(kind), "", Some(link)) = (hash, kind.parse(), reference, link) else {
+        let hash = row.hash.and_then(Hash::from_slice);
+        let (Some(hash), Ok(kind), "", Some(link)) = (hash, row.kind.parse(), row.reference, link) else {
             report.find(format!("entry {index}: it has no leaf, and is not as pruning leaves it"));
-            return Ok(false);
+            return false;
         };
         self.leafless.insert(index, kind);
         if let Some((unit, number)) = link {
@@ -142,7 +232,7 @@ impl Walk {
             self.heads.put(UnitHead { unit, number, hash });
         }
         self.take(hash, report);
-        Ok(true)
+        true
     }
 
     /// A `retention` entry accounts for leaves before it.
@@ -164,26 +254,15 @@ impl Walk {
         }
     }
 
-    fn said(
-        &mut self,
-        row: &SqliteRow,
-        index: u64,
-        seen: &Glance<'_>,
-        hash: Hash,
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
+    fn said(&mut self, row: &EntryRow<'_>, index: u64, seen: &Glance<'_>, hash: Hash, report: &mut Report) {
         // What is looked up by must be what the leaf says.
-        let kind: &str = row.try_get("kind")?;
-        let reference: &str = row.try_get("ref")?;
-        let (unit, number): (Option<&str>, Option<i64>) = (row.try_get("unit")?, row.try_get("number")?);
         let link = seen.link.map(|(unit, number, _)| (unit, number as i64));
-        if (kind, reference, unit.zip(number)) != (seen.kind.as_str(), seen.reference, link)
-            || unit.is_some() != number.is_some()
+        if (row.kind, row.reference, row.unit.zip(row.number)) != (seen.kind.as_str(), seen.reference, link)
+            || row.unit.is_some() != row.number.is_some()
         {
             report.find(format!("entry {index}: its columns do not say what its leaf says"));
         }
         self.follow(index, seen, hash, report);
-        Ok(())
     }
 
     /// The unit's own numbering, and what a `heads` entry says of all units.
@@ -266,6 +345,11 @@ impl Walk {
                 Ok(kept) => report.find(format!("unit {}: its newest entry is another than the file says", kept.unit)),
                 Err(error) => report.find(error.to_string()),
             }
+        }
+        let misplaced = "select h.unit from ledger_head h left join ledger_entry e \
+             on e.unit = h.unit and e.number = h.number where e.idx is not h.idx";
+        for unit in sqlx::query_scalar::<_, String>(misplaced).fetch_all(&mut *reader).await? {
+            report.find(format!("unit {unit}: its newest entry stands elsewhere than the file says"));
         }
         report.entries = head.size;
         report.head = Some(head);

@@ -5,6 +5,10 @@
 
 pub mod report;
 
+pub mod packed;
+
+pub mod bulk;
+
 pub mod log;
 
 pub mod rows;
@@ -21,6 +25,9 @@ use crate::ledger::checkpoint::PublicKey;
 use super::error::StoreError;
 use report::{Outside, Report};
 
+/// Rows that the engine's thread may be ahead; many of them are a page of others.
+const ROWS_AHEAD: usize = 64;
+
 /// Checks the file. With keys, each of its checkpoints must be signed by one of them; there are several where a ledger
 /// went on under another name.
 ///
@@ -28,8 +35,7 @@ use report::{Outside, Report};
 /// The file cannot be opened or read; what is wrong with what it says is in the report.
 pub async fn verify(path: &Path, keys: &[PublicKey], outside: &[Outside]) -> Result<Report, StoreError> {
     let failed = |source| StoreError::opening(path, source);
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).row_buffer_size(8_192);
-    let mut reader = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+    let mut reader = SqliteConnection::connect_with(&options(path)).await.map_err(failed)?;
     let mut report = Report::default();
     // One snapshot: a daemon may go on writing meanwhile.
     let mut snapshot = reader.begin().await.map_err(failed)?;
@@ -48,6 +54,14 @@ pub async fn verify(path: &Path, keys: &[PublicKey], outside: &[Outside]) -> Res
     snapshot.rollback().await?;
     reader.close().await?;
     Ok(report)
+}
+
+/// How a file is opened to be verified.
+#[must_use]
+pub fn options(path: &Path) -> SqliteConnectOptions {
+    // Every row is looked up in every index; those of 100,000s of visits are to stay in memory. 256 MiB.
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).pragma("cache_size", "-262144");
+    options.row_buffer_size(ROWS_AHEAD)
 }
 
 /// A value of another type than its column's ends that part of the check, and is a finding of its own.

@@ -24,6 +24,8 @@ const RECORD_SEPARATOR: &str = "\u{1e}";
 pub struct Told {
     workers: Sum,
     persons: u64,
+    /// Of the owners' confirmations, those whose giver is there.
+    givers: u64,
     /// Something was told in a way that cannot be summed up, so everything must be searched.
     odd: bool,
 }
@@ -52,17 +54,20 @@ impl Sum {
 }
 
 impl Told {
-    /// Takes in a visit's row.
+    /// Takes in a visit's row, as [`Told::visit`].
     ///
     /// # Errors
     /// A row that cannot be read.
-    pub fn visit(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
-        let body: &str = row.try_get("body")?;
-        let (visit, firm, kind): (&str, &str, &str) =
-            (row.try_get("id")?, row.try_get("maintainer")?, row.try_get("kind")?);
+    pub fn visit_row(&mut self, row: &SqliteRow, _: &mut Report) -> Result<(), StoreError> {
+        self.visit(row.try_get("id")?, row.try_get("maintainer")?, row.try_get("kind")?, row.try_get("body")?);
+        Ok(())
+    }
+
+    /// Takes in a visit.
+    pub fn visit(&mut self, visit: &str, firm: &str, kind: &str, body: &str) {
         let Some(fields) = members(body) else {
             self.odd = true;
-            return Ok(());
+            return;
         };
         let field = |name: &str| fields.iter().find(|(own, _)| *own == name).map(|(_, value)| *value);
         if let Some(people) = field("people") {
@@ -74,7 +79,7 @@ impl Told {
         if let Some(workers) = field("workers") {
             let Some(mut workers) = elements(workers) else {
                 self.odd = true;
-                return Ok(());
+                return;
             };
             workers.sort_unstable();
             workers.dedup();
@@ -91,16 +96,39 @@ impl Told {
                 self.workers.add(&text);
             }
         }
+    }
+
+    /// Has every record searched: not all could be taken in.
+    pub fn search(&mut self) {
+        self.odd = true;
+    }
+
+    /// Takes in an owner's confirmation, which names who gave it; `there` is whether that name is not erased.
+    pub fn confirmation(&mut self, there: bool) {
+        self.persons += 1;
+        self.givers += u64::from(there);
+    }
+
+    /// Takes in the row of an owner's confirmation, and holds who gave it against it.
+    ///
+    /// # Errors
+    /// A row that cannot be read.
+    pub fn confirmation_row(&mut self, row: &SqliteRow, report: &mut Report) -> Result<(), StoreError> {
+        let (visit, body): (&str, &str) = (row.try_get("visit")?, row.try_get("body")?);
+        let salt: Option<&[u8]> = row.try_get("salt")?;
+        self.confirmation(salt.is_some());
+        let role = CONFIRMER.to_owned();
+        let person = Person { role, name: row.try_get("name")?, phone: row.try_get("phone")? };
+        if salt.is_some_and(|salt| !Self::is_told(body, &person, salt)) {
+            report.find(format!("visit {visit}: its {CONFIRMER} is not who was recorded"));
+        }
         Ok(())
     }
 
-    /// Takes in the row of an owner's confirmation, which names who gave it.
-    ///
-    /// # Errors
-    /// None: it names one person, whatever it says.
-    pub fn confirmation(&mut self, _: &SqliteRow) -> Result<(), StoreError> {
-        self.persons += 1;
-        Ok(())
+    /// Whether a record, or an owner's confirmation, commits to this person.
+    #[must_use]
+    pub fn is_told(body: &str, person: &Person, salt: &[u8]) -> bool {
+        commitment(body, &person.role).is_some_and(|told| told == of_person(person, salt))
     }
 }
 
@@ -109,7 +137,7 @@ impl Told {
 /// # Errors
 /// The file cannot be read.
 pub async fn check(reader: &mut SqliteConnection, told: &Told, report: &mut Report) -> Result<(), StoreError> {
-    let named = named(reader, report).await?;
+    let named = told.givers + named(reader, report).await?;
     left_over(reader, report).await?;
     let gone = told.persons.checked_sub(named).filter(|_| !told.odd);
     let erased: i64 = sqlx::query_scalar(ERASED).bind(CONFIRMER).fetch_one(&mut *reader).await?;
@@ -133,17 +161,19 @@ async fn left_over(reader: &mut SqliteConnection, report: &mut Report) -> Result
     Ok(())
 }
 
-/// Names that are there must be those that were committed to. Gives how many are there of those whom records name.
+/// Names that are there must be those that were committed to, those of confirmations apart. Gives how many are there of
+/// those whom records name.
 async fn named(reader: &mut SqliteConnection, report: &mut Report) -> Result<u64, StoreError> {
-    let all = "select p.visit, p.role, p.name, p.phone, p.salt, iif(p.role = $1, c.body, v.body) as body \
-         from named_person p left join visit v on p.role <> $1 and v.id = p.visit \
-         left join visit_confirmation c on p.role = $1 and c.visit = p.visit";
+    let all = "select p.visit, p.role, p.name, p.phone, p.salt, v.body from named_person p \
+         left join visit v on p.role <> $1 and v.id = p.visit \
+         where p.role <> $1 or not exists (select 1 from visit_confirmation c where c.visit = p.visit)";
     let mut named = 0;
     let mut rows = sqlx::query(all).bind(CONFIRMER).fetch(&mut *reader);
     while let Some(row) = rows.try_next().await? {
         let (visit, role): (&str, String) = (row.try_get("visit")?, row.try_get("role")?);
         let person = Person { role, name: row.try_get("name")?, phone: row.try_get("phone")? };
-        let told = row.try_get::<Option<&str>, _>("body")?.and_then(|body| commitment(body, &person.role));
+        let body: Option<&str> = row.try_get("body")?;
+        let told = body.and_then(|body| commitment(body, &person.role));
         named += u64::from(told.is_some());
         let salt: Option<&[u8]> = row.try_get("salt")?;
         if told.as_deref() != salt.map(|salt| of_person(&person, salt)).as_deref() {

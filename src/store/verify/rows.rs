@@ -7,11 +7,10 @@ use serde_json::Map;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::ledger::canonical::canonical;
 use crate::ledger::commitment::Salt;
-use crate::ledger::leaf::{self, Glance, sha256_hex};
+use crate::ledger::leaf::{self, sha256_hex};
 use crate::store::alerts::alert;
 use crate::store::answers::answer_row;
 use crate::store::entries::{self, Entry, HazardRow};
@@ -21,6 +20,7 @@ use crate::store::tokens::token;
 use crate::store::visits::visit_entry;
 use crate::store::words::{flag, word};
 
+use super::bulk::{self, says};
 use super::people::Told;
 use super::report::Report;
 
@@ -28,34 +28,41 @@ use super::report::Report;
 struct Kind {
     /// As it is called in messages.
     name: &'static str,
-    /// The rows, each with its id as `place` and the newest leaf that records it.
+    /// The rows, each with its id as `place` and the newest leaf that records it. Of visits and confirmations, a page of
+    /// them from `$1` on.
     rows: &'static str,
     /// What the row must have said.
     entry: fn(&SqliteRow) -> Result<Entry, StoreError>,
     /// Whom the row names.
-    names: fn(&mut Told, &SqliteRow) -> Result<(), StoreError>,
+    names: fn(&mut Told, &SqliteRow, &mut Report) -> Result<(), StoreError>,
     /// Entries whose row is gone.
     orphans: &'static str,
 }
 
+/// The kinds of which there are millions.
+const VISIT: &str = "visit";
+const CONFIRMATION: &str = "confirmation of visit";
+
 const KINDS: [Kind; 10] = [
     Kind {
-        name: "visit",
-        rows: "select r.*, r.id as place, e.leaf from visit r \
+        name: VISIT,
+        rows: "select r.*, r.id as place, e.leaf \
+             from (select * from visit where rowid >= cast($1 as integer) order by rowid limit 64) r \
              left join ledger_entry e on e.kind = 'visit' and e.ref = r.id",
         entry: visit_entry,
-        names: Told::visit,
+        names: Told::visit_row,
         orphans: "select idx from ledger_entry e where kind = 'visit' \
              and e.leaf is not null and not exists (select 1 from visit r where r.id = e.ref)",
     },
     Kind {
-        name: "confirmation of visit",
-        rows: "select r.visit, r.at, r.body, r.visit as place, v.unit, e.leaf from visit_confirmation r \
+        name: CONFIRMATION,
+        rows: "select r.visit, r.at, r.body, r.visit as place, v.unit, p.name, p.phone, p.salt, e.leaf \
+             from (select * from visit_confirmation where visit >= $1 order by visit limit 64) r \
              left join visit v on v.id = r.visit \
-             left join ledger_entry e on e.kind = 'confirmation' and e.ref = r.visit \
-             order by r.visit",
+             left join named_person p on p.visit = r.visit and p.role = 'confirmed_by' \
+             left join ledger_entry e on e.kind = 'confirmation' and e.ref = r.visit",
         entry: confirmation,
-        names: Told::confirmation,
+        names: Told::confirmation_row,
         orphans: "select idx from ledger_entry e where kind = 'confirmation' \
              and e.leaf is not null and not exists (select 1 from visit_confirmation r where r.visit = e.ref)",
     },
@@ -161,13 +168,21 @@ type Salts = HashMap<(String, String, String), Vec<u8>>;
 pub async fn check(reader: &mut SqliteConnection, people: &mut Told, report: &mut Report) -> Result<(), StoreError> {
     let salts = salts(reader).await?;
     for kind in &KINDS {
-        // Read row by row, so that one is checked while the engine's thread fetches those behind it.
-        let mut rows = sqlx::query(kind.rows).fetch(&mut *reader);
-        while let Some(row) = rows.try_next().await? {
-            hold(kind, &row, &salts, report)?;
-            (kind.names)(people, &row)?;
+        let pages = match kind.name {
+            VISIT => bulk::visits(reader, people, report).await?,
+            CONFIRMATION => bulk::confirmations(reader, people, report).await?,
+            _ => vec![String::new()],
+        };
+        for first in &pages {
+            let mut rows = sqlx::query(kind.rows).bind(first).fetch(&mut *reader);
+            while let Some(row) = rows.try_next().await? {
+                hold(kind, &row, &salts, report)?;
+                if (kind.names)(people, &row, report).is_err() {
+                    // `hold` has told of the value that cannot be read.
+                    people.search();
+                }
+            }
         }
-        drop(rows);
         let orphans: Vec<i64> = sqlx::query_scalar(kind.orphans).fetch_all(&mut *reader).await?;
         for index in orphans {
             report.find(format!("entry {index}: the {} that it records is not there any more", kind.name));
@@ -196,7 +211,7 @@ fn hold(kind: &Kind, row: &SqliteRow, salts: &Salts, report: &mut Report) -> Res
                 None => saltless.push(member),
             }
         }
-        if saltless.is_empty() && leaf.and_then(leaf::glance).is_some_and(|seen| says(&seen, entry)) {
+        if saltless.is_empty() && leaf.is_some_and(|leaf| says(leaf, entry)) {
             return Ok(());
         }
     }
@@ -219,13 +234,6 @@ fn hold(kind: &Kind, row: &SqliteRow, salts: &Salts, report: &mut Report) -> Res
         }
     }
     Ok(())
-}
-
-/// Whether a leaf says what is expected of it, byte for byte.
-fn says(seen: &Glance<'_>, expected: &Entry) -> bool {
-    seen.at == expected.at
-        && seen.link.map(|(unit, ..)| unit) == expected.unit.as_ref().map(UnitId::as_str)
-        && seen.body.as_deref() == Some(expected.body.object().as_str())
 }
 
 /// In what a leaf and what was expected of it differ: members of the body in their canonical form, since the row's
@@ -289,7 +297,7 @@ async fn evidence(reader: &mut SqliteConnection, report: &mut Report) -> Result<
     Ok(())
 }
 
-fn nobody(_: &mut Told, _: &SqliteRow) -> Result<(), StoreError> {
+fn nobody(_: &mut Told, _: &SqliteRow, _: &mut Report) -> Result<(), StoreError> {
     Ok(())
 }
 

@@ -182,8 +182,10 @@ async fn a_history_that_is_written_anew_is_found_by_an_outside_checkpoint_and_by
     }
     for unit in super::chronicle::UNITS {
         let head = heads.get(&unit.parse().unwrap()).unwrap();
-        let insert = sqlx::query("insert into ledger_head (unit, number, hash) values ($1, $2, $3)").bind(unit);
-        insert.bind(head.number as i64).bind(head.hash.0.as_slice()).execute(&mut open).await.unwrap();
+        let insert = "insert into ledger_head (unit, number, hash, idx) \
+             values ($1, $2, $3, (select idx from ledger_entry where unit = $1 and number = $2))";
+        let insert = sqlx::query(insert).bind(unit).bind(head.number as i64).bind(head.hash.0.as_slice());
+        insert.execute(&mut open).await.unwrap();
     }
     open.close().await.unwrap();
 
