@@ -83,6 +83,8 @@ pub struct Entry {
     pub tracked: Tracked,
     pub heard_at: Option<Timestamp>,
     pub state: Option<State>,
+    /// The newest time of a state since we run, by the unit's own clock; one that was doubted is not here.
+    pub told_at: Option<Timestamp>,
     /// From when its silence counts, if it is judged silent and was not heard since.
     pub silent_since: Option<Timestamp>,
     /// Heard since the last flush.
@@ -129,6 +131,7 @@ impl Fleet {
                     tracked: Tracked::default(),
                     heard_at: None,
                     state: None,
+                    told_at: None,
                     silent_since: None,
                     dirty: false,
                 };

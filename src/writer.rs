@@ -224,7 +224,7 @@ impl Writer {
     }
 
     async fn tidy(&mut self, now: Timestamp) -> Result<Outcome, StoreError> {
-        let agreed = self.pipeline.agreed(now).await?;
+        let agreed = if self.pipeline.begins_to_prune(now) { self.pipeline.agreed(now).await? } else { now };
         self.pipeline.tidy(now, agreed).await
     }
 

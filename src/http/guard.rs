@@ -46,7 +46,9 @@ pub async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> 
     let _running = requests.map(|ConnectInfo(requests)| requests.begin());
     let patience = match request.uri().path() {
         "/api/v1/units" if request.method() == Method::POST => IMPORT_PATIENCE,
-        path if path.ends_with(".zip") => PACKAGE_PATIENCE,
+        path if path == "/api/v1/visits.zip" || path.ends_with("/ledger.zip") || path.ends_with("/report") => {
+            PACKAGE_PATIENCE
+        }
         _ => PATIENCE,
     };
     let mut response = match refuse(guard, &request) {

@@ -46,6 +46,18 @@ pub struct Leaves {
     pub runs: Vec<(u64, u64)>,
 }
 
+impl Pruned {
+    /// Whether rows of this kind take entries of that kind with them.
+    #[must_use]
+    pub const fn takes(self, kind: EntryKind) -> bool {
+        match self {
+            Self::Alert => matches!(kind, EntryKind::AlertTransition | EntryKind::Answer),
+            Self::Visit => matches!(kind, EntryKind::Visit | EntryKind::Confirmation),
+            Self::Event | Self::Notification => false,
+        }
+    }
+}
+
 impl Leaves {
     /// Leaves with these indexes, which ascend.
     #[must_use]

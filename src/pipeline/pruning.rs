@@ -26,6 +26,12 @@ impl Pipeline {
         self.retention.is_looking()
     }
 
+    /// Whether the next [`Pipeline::tidy`] begins a look, so that it needs to know what is old.
+    #[must_use]
+    pub fn begins_to_prune(&self, now: Timestamp) -> bool {
+        self.retention.begins(now)
+    }
+
     /// The time by which rows are old: ours, as far as units agree. A machine that starts with its clock years ahead must not
     /// empty the file.
     ///
@@ -35,7 +41,7 @@ impl Pipeline {
         let mut change = self.store.begin().await?;
         let event = change.newest_event().await?;
         change.commit().await?;
-        let state = self.fleet.iter().filter_map(|entry| entry.state.as_ref().map(|state| state.ts)).max();
+        let state = self.fleet.iter().filter_map(|entry| entry.told_at).max();
         Ok(event.max(state).map_or(Timestamp(0), |told| (told + BELIEVED).min(now)))
     }
 

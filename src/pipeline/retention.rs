@@ -135,13 +135,19 @@ impl Retention {
         self.round.is_some()
     }
 
+    /// Whether a look is due and none has begun.
+    #[must_use]
+    pub fn begins(&self, now: Timestamp) -> bool {
+        let due = self.looked_at.is_none_or(|looked| now - looked >= EVERY || now < looked);
+        self.judged && self.round.is_none() && due && self.settings != Settings::default()
+    }
+
     /// The look that is to be gone on with now; a new one is of what is old as of `agreed`.
     pub fn round(&mut self, now: Timestamp, agreed: Timestamp) -> Option<Round> {
         if !self.judged {
             return None;
         }
-        let due = self.looked_at.is_none_or(|looked| now - looked >= EVERY || now < looked);
-        let begins = due && self.settings != Settings::default();
+        let begins = self.begins(now);
         let fresh = || Round { begun_at: now, agreed, kind: 0, after: String::new(), people: false };
         self.round.take().or_else(|| begins.then(fresh))
     }

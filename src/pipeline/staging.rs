@@ -222,7 +222,8 @@ impl Staging {
     fn state(&mut self, fleet: &mut Fleet, source: usize, address: &Address, state: &State, received_at: Timestamp) {
         let unit = &address.unit;
         let mut state = state.clone();
-        if identity::is_suspect(state.ts, received_at) {
+        let doubted = identity::is_suspect(state.ts, received_at);
+        if doubted {
             state.ts = received_at;
         }
         let Some(entry) = fleet.get(unit) else { return };
@@ -245,6 +246,9 @@ impl Staging {
         let Some(entry) = fleet.get_mut(unit) else { return };
         if !self.tracked.contains_key(unit) {
             entry.tracked.confirm(&state);
+        }
+        if !doubted {
+            entry.told_at = entry.told_at.max(Some(state.ts));
         }
         if entry.state.as_ref().is_none_or(|latest| latest.ts <= state.ts) {
             entry.state = Some(state);

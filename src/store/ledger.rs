@@ -15,15 +15,12 @@ use crate::ledger::leaf::{EntryKind, Leaf, Link};
 use crate::ledger::tree::{Edge, Place, tile_bytes, tile_hashes};
 use crate::switches::{self, Switch};
 
-use super::Change;
 use super::entries::{self, Entry, Export};
 use super::error::StoreError;
 use super::words::{to_json, word};
+use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 const TABLE: &str = "ledger";
-
-/// Entries in one statement.
-const ROWS_PER_INSERT: usize = 200;
 
 /// The unit's newest entry so far: its number, its hash, and where it stands in the log.
 type UnitHeads = HashMap<UnitId, (u64, Hash, u64)>;
@@ -103,7 +100,7 @@ impl Change<'_> {
     }
 
     async fn insert_entries(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
-        for rows in appended.chunks(ROWS_PER_INSERT) {
+        for rows in appended.chunks(ROWS_PER_STATEMENT) {
             let mut insert =
                 QueryBuilder::<Sqlite>::new("insert into ledger_entry (idx, kind, ref, unit, number, leaf) ");
             insert.push_values(rows, |mut row, appended| {
@@ -114,7 +111,7 @@ impl Change<'_> {
                     .push_bind(appended.number.map(|number| number as i64))
                     .push_bind(&appended.leaf);
             });
-            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
@@ -135,7 +132,7 @@ impl Change<'_> {
 
     async fn put_heads(&mut self, heads: &UnitHeads) -> Result<(), StoreError> {
         let heads: Vec<(&UnitId, &(u64, Hash, u64))> = heads.iter().collect();
-        for rows in heads.chunks(ROWS_PER_INSERT) {
+        for rows in heads.chunks(ROWS_PER_STATEMENT) {
             let mut put = QueryBuilder::<Sqlite>::new("insert into ledger_head (unit, number, hash, idx) ");
             put.push_values(rows, |mut row, (unit, (number, hash, index))| {
                 row.push_bind(unit.as_str())
@@ -146,7 +143,7 @@ impl Change<'_> {
             put.push(
                 " on conflict (unit) do update set number = excluded.number, hash = excluded.hash, idx = excluded.idx",
             );
-            put.build().persistent(false).execute(&mut *self.transaction).await?;
+            put.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
         }
         Ok(())
     }

@@ -66,13 +66,14 @@ fn place(prefix: &str, at: Timestamp) -> String {
 }
 
 impl Change<'_> {
-    /// The newest moment that a unit told of whose clock is not doubted, unless a thousand doubted ones lie ahead of it.
+    /// The newest event that a unit told itself and whose time is not doubted, unless a thousand others lie ahead of it.
+    /// What we find between states or conclude may have our own time.
     ///
     /// # Errors
     /// Those of the engine.
     pub async fn newest_event(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let newest = "select ts from (select ts, clock_suspect from event order by id desc limit 1000) \
-             where clock_suspect = 0 limit 1";
+        let newest = "select ts from (select ts, clock_suspect, origin from event order by id desc limit 1000) \
+             where clock_suspect = 0 and origin = 'reported' limit 1";
         Ok(sqlx::query_scalar(newest).fetch_optional(&mut *self.transaction).await?.map(Timestamp))
     }
 
@@ -282,7 +283,8 @@ const CHAINS: &str = "with recursive chain (root, id) as (select value, value fr
      union select c.root, n.corrected from chain c cross join visit_correction n on n.correction = c.id) \
      select c.root, v.id, v.unit, v.received_at < $2 and coalesce(v.ended_at, v.started_at) < $2 \
      and not exists (select 1 from visit_confirmation n where n.visit = v.id and n.at >= $2) \
-     and not exists (select 1 from event e indexed by event_unit_at where e.unit = v.unit and e.at >= v.started_at \
+     and not exists (select 1 from event e indexed by event_unit \
+     where e.at >> 31 in (v.started_at >> 31, (v.started_at + 86400000) >> 31) and e.unit = v.unit and e.at >= v.started_at \
      and e.at <= v.started_at + 86400000 and (e.type = 'entrapment_reported' \
      or (e.type = 'fault_raised' and e.code in (select value from json_each($4))))) \
      and (v.ended_at is null or exists (select 1 from visit_correction n where n.corrected = v.id) \

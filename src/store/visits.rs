@@ -9,15 +9,12 @@ use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 use crate::domain::visit::{Confirmation, Sealed, VisitRecord};
 
-use super::Change;
 use super::entries::{self, Entry, VisitRow};
 use super::error::StoreError;
 use super::words::{to_json, word};
+use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 const TABLE: &str = "visit";
-
-/// Rows in one statement; each visit is 16 parameters of the engine's 32,766.
-const ROWS_PER_INSERT: usize = 200;
 
 /// What tells whether a record with the same name is the same record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,11 +84,11 @@ impl Change<'_> {
             let stood = stood.get(record.unit.as_str()).unwrap_or(&nowhere);
             rows.push(visit_row(record, stood.each_ref().map(String::as_str)));
         }
-        for rows in rows.chunks(ROWS_PER_INSERT) {
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
             self.insert_rows(rows).await?;
         }
         let workers: Vec<[&str; 4]> = rows.iter().zip(records).flat_map(|(row, record)| workers(row, record)).collect();
-        for rows in workers.chunks(4 * ROWS_PER_INSERT) {
+        for rows in workers.chunks(ROWS_PER_STATEMENT) {
             let mut insert =
                 QueryBuilder::<Sqlite>::new("insert or ignore into visit_worker (worker, visit, maintainer, kind) ");
             insert.push_values(rows, |mut row, values| {
@@ -99,7 +96,7 @@ impl Change<'_> {
                     row.push_bind(*value);
                 });
             });
-            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
         }
         let people = records.iter().flat_map(|record| record.sealed.iter().map(|sealed| (record.id.as_str(), sealed)));
         self.insert_people(people.collect()).await?;
@@ -144,7 +141,7 @@ impl Change<'_> {
                 .push_bind(owner)
                 .push_bind(maintainer);
         });
-        insert.build().persistent(false).execute(&mut *self.transaction).await?;
+        insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
         Ok(())
     }
 
@@ -172,12 +169,12 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine; a visit that is confirmed already is one of them, and one that is not stored another.
     pub async fn insert_confirmations(&mut self, confirmations: &[Confirmation]) -> Result<(), StoreError> {
-        for rows in confirmations.chunks(ROWS_PER_INSERT) {
+        for rows in confirmations.chunks(ROWS_PER_STATEMENT) {
             let mut insert = QueryBuilder::<Sqlite>::new("insert into visit_confirmation (visit, at, body) ");
             insert.push_values(rows, |mut row, confirmation| {
                 row.push_bind(&confirmation.visit).push_bind(confirmation.at.0).push_bind(&confirmation.body);
             });
-            insert.build().persistent(false).execute(&mut *self.transaction).await?;
+            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
         }
         let people = confirmations.iter().map(|confirmation| (confirmation.visit.as_str(), &confirmation.sealed));
         self.insert_people(people.collect()).await?;

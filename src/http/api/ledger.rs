@@ -87,7 +87,9 @@ impl From<BundleError> for Problem {
         match error {
             BundleError::Proof(error) => error.into(),
             BundleError::NothingSigned => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            BundleError::NotClosed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+            BundleError::NotClosed(_) | BundleError::Ended => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
             BundleError::NoVisits => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             BundleError::Pruned { .. } => Self::new(StatusCode::GONE, error.to_string()),
             BundleError::Backwards { .. } | BundleError::TooMany(_) => {

@@ -25,7 +25,7 @@ use crate::http::handles::Http;
 use crate::http::problem::Problem;
 use crate::http::query::{Id, Params};
 use crate::package::report::Offset;
-use crate::package::{Content, pack};
+use crate::package::{Content, PackageError, pack};
 use crate::pipeline::action::Action;
 use crate::store::entries::Export;
 use crate::store::read::ledger::{Filter, SignedCheckpoint};
@@ -68,7 +68,8 @@ pub(super) async fn of_unit(Admitted(http): Admitted, id: Id, mut params: Params
     let place = place().await?;
     let stretch = http.reader.stretch(from, to).await?;
     let bundle = http.reader.bundle_of(&unit, stretch.from.as_ref(), &stretch.to).await?;
-    let packed = packed(Content::Unit(Box::new(bundle)), offset(&http, &stretch.to)).await?;
+    let (content, offset) = (Content::Unit(Box::new(bundle)), offset(&http, &stretch.to));
+    let packed = made(move || pack(&content, offset)).await?;
     let name = format!("ledger-{unit}.zip");
     let from = stretch.from.as_ref().map_or(0, |from| from.size);
     handed_out(&http, Export::Unit { unit, from, to: stretch.to.size }).await?;
@@ -112,7 +113,8 @@ pub(super) async fn of_visits(Admitted(http): Admitted, mut params: Params) -> R
     let to = newest(&http).await?;
     let selection = http.reader.selection_of(&filter, &to).await?;
     let (question, entries) = (selection.question.clone(), selection.entries.len() as u64);
-    let packed = packed(Content::Visits(Box::new(selection)), offset(&http, &to)).await?;
+    let (content, offset) = (Content::Visits(Box::new(selection)), offset(&http, &to));
+    let packed = made(move || pack(&content, offset)).await?;
     handed_out(&http, Export::Visits { question, entries, to: to.size }).await?;
     Ok(sent("visits.zip", packed, place))
 }
@@ -133,20 +135,30 @@ pub fn offset(http: &Http, to: &SignedCheckpoint) -> Offset {
     Offset::of(&http.calendar.zone, to.at)
 }
 
-async fn place() -> Result<SemaphorePermit<'static>, Problem> {
+/// Waits for a place in memory for a package, or for what is printed of one.
+///
+/// # Errors
+/// 503 if none becomes free.
+pub async fn place() -> Result<SemaphorePermit<'static>, Problem> {
     let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "other packages are being made; ask again in a minute");
     let place = tokio::time::timeout(WAIT, PLACES.acquire()).await.map_err(|_| busy())?;
     Ok(place.expect("nobody closes the places"))
 }
 
 /// Packs on a thread of its own: thousands of entries take seconds.
-async fn packed(content: Content, offset: Offset) -> Result<Vec<u8>, Problem> {
+/// Makes something of a package where nobody else waits for the thread.
+///
+/// # Errors
+/// 500 if it cannot be made.
+pub async fn made<T: Send + 'static>(
+    make: impl FnOnce() -> Result<T, PackageError> + Send + 'static,
+) -> Result<T, Problem> {
     let failed = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "a package could not be made");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the package could not be made; run liftwatch verify")
     };
-    match tokio::task::spawn_blocking(move || pack(&content, offset)).await {
-        Ok(Ok(packed)) => Ok(packed),
+    match tokio::task::spawn_blocking(make).await {
+        Ok(Ok(made)) => Ok(made),
         Ok(Err(error)) => Err(failed(&error)),
         Err(error) => Err(failed(&error)),
     }

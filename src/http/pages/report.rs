@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
 use super::frame::{Frame, Reading, page};
 use crate::domain::time::Timestamp;
 use crate::http::admitted::Admitted;
-use crate::http::api::packages::{handed_out, offset, recorded};
+use crate::http::api::packages::{handed_out, made, offset, place, recorded};
 use crate::http::handles::Http;
 use crate::http::phrases::Language;
 use crate::http::problem::Problem;
@@ -38,13 +37,12 @@ async fn report(Admitted(http): Admitted, reading: Reading, id: Id, mut params: 
     let (from, to) = (params.time("from")?.map(Timestamp), params.time("to")?.map(Timestamp));
     params.finish()?;
     let unit = recorded(&http, &id).await?;
+    let _place = place().await?;
     let stretch = http.reader.stretch(from, to).await?;
     let bundle = http.reader.bundle_of(&unit, stretch.from.as_ref(), &stretch.to).await?;
     let voice = if reading.language == Language::Zh { &ZH } else { &EN };
-    let body = Content::Unit(Box::new(bundle)).page(voice, offset(&http, &stretch.to)).map_err(|error| {
-        tracing::error!(%error, unit = %unit, "a report could not be made");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the report could not be made; run liftwatch verify")
-    })?;
+    let (content, offset) = (Content::Unit(Box::new(bundle)), offset(&http, &stretch.to));
+    let body = made(move || content.page(voice, offset)).await?;
     let title = format!("{} {unit}", reading.language.phrases().report);
     let from = stretch.from.as_ref().map_or(0, |from| from.size);
     handed_out(&http, Export::Unit { unit, from, to: stretch.to.size }).await?;

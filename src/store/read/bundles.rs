@@ -90,7 +90,7 @@ impl Reader {
         // Thousands of entries are read back: too long for a thread that serves others.
         let asked = question.clone();
         let sorting = tokio::task::spawn_blocking(move || sorted(&asked, stored));
-        let mut kept = sorting.await.expect("sorting does not panic, and nobody ends it")?.into_iter();
+        let mut kept = sorting.await.map_err(|_| BundleError::Ended)??.into_iter();
         let mut entries = Vec::new();
         loop {
             let page: Vec<Stored> = kept.by_ref().take(PAGE as usize).collect();

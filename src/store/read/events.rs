@@ -138,6 +138,12 @@ fn of_units(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter, scope: &Scop
         " from stretch s cross join unit scoped cross join event e indexed by event_unit \
          on e.at >> 31 = s.n and e.unit = scoped.id where true",
     );
+    if let Some(from) = filter.from {
+        query.push(" and s.n >= ").push_bind(from >> 31);
+    }
+    if let Some(to) = filter.to {
+        query.push(" and s.n <= ").push_bind(to >> 31);
+    }
     scope.of_row(query, "scoped");
     between(query, filter, "e.at");
 }

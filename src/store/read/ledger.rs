@@ -78,6 +78,8 @@ pub enum BundleError {
     TooMany(usize),
     #[error("no visit under the newest checkpoint is one that you ask for")]
     NoVisits,
+    #[error("the package was given up: the daemon is stopping, or its log says what else")]
+    Ended,
     /// Entries of the unit in the stretch have no leaf any more; the last of them, the entry that records it, and from when
     /// on a package can be made.
     #[error(

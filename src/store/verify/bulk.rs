@@ -40,7 +40,8 @@ const VISIT: [&str; 17] = [
 ];
 
 /// Columns of an owner's confirmation, its entry, and who gave it.
-const CONFIRMATION: [&str; 8] = ["r.visit", "r.at", "v.unit", "p.name", "p.phone", "p.salt", "e.leaf", "r.body"];
+const CONFIRMATION: [&str; 9] =
+    ["r.visit", "r.at", "v.unit", "p.person", "p.name", "p.phone", "p.salt", "e.leaf", "r.body"];
 
 /// Holds every visit; gives the first rows, as text, of pages that do not fit.
 ///
@@ -169,10 +170,14 @@ struct Confirmed<'p> {
 
 fn confirmed<'p>(packed: &mut Packed<'p>) -> Option<(Confirmed<'p>, &'p [u8])> {
     let (visit, at, unit) = (packed.text()?, Timestamp(packed.integer()?), packed.text()?.parse().ok()?);
+    let here = packed.maybe_integer()?;
     let (name, phone) = (packed.maybe_text()?, packed.maybe_text()?);
     let role = CONFIRMER.to_owned();
     let person = Person { role, name: name.map(str::to_owned), phone: phone.map(str::to_owned) };
     let named = packed.maybe_blob()?.map(|salt| (person, salt));
+    if here.is_some() != named.is_some() {
+        return None;
+    }
     let leaf = packed.blob()?;
     Some((Confirmed { visit, at, unit, named, body: packed.text()? }, leaf))
 }

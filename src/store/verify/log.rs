@@ -243,6 +243,10 @@ impl Walk {
             return;
         };
         let Some(Leaves { kind, runs }) = retention.leaves else { return };
+        if !retention.rows.takes(kind) || !runs.iter().all(|(first, last)| first <= last && *last < index) {
+            report.find(format!("entry {index}: it says that leaves were pruned which pruning does not take"));
+            return;
+        }
         for (first, last) in runs {
             // One finding is enough: whoever makes a run up can make it endless.
             let strange = (first..=last).find(|pruned| self.leafless.remove(pruned) != Some(kind));

@@ -116,10 +116,11 @@ impl Told {
     pub fn confirmation_row(&mut self, row: &SqliteRow, report: &mut Report) -> Result<(), StoreError> {
         let (visit, body): (&str, &str) = (row.try_get("visit")?, row.try_get("body")?);
         let salt: Option<&[u8]> = row.try_get("salt")?;
-        self.confirmation(salt.is_some());
+        let here: Option<i64> = row.try_get("person")?;
+        self.confirmation(here.is_some());
         let role = CONFIRMER.to_owned();
         let person = Person { role, name: row.try_get("name")?, phone: row.try_get("phone")? };
-        if salt.is_some_and(|salt| !Self::is_told(body, &person, salt)) {
+        if here.is_some() && !salt.is_some_and(|salt| Self::is_told(body, &person, salt)) {
             report.find(format!("visit {visit}: its {CONFIRMER} is not who was recorded"));
         }
         Ok(())

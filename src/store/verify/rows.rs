@@ -56,7 +56,7 @@ const KINDS: [Kind; 10] = [
     },
     Kind {
         name: CONFIRMATION,
-        rows: "select r.visit, r.at, r.body, r.visit as place, v.unit, p.name, p.phone, p.salt, e.leaf \
+        rows: "select r.visit, r.at, r.body, r.visit as place, v.unit, p.person, p.name, p.phone, p.salt, e.leaf \
              from (select * from visit_confirmation where visit >= $1 order by visit limit 64) r \
              left join visit v on v.id = r.visit \
              left join named_person p on p.visit = r.visit and p.role = 'confirmed_by' \

@@ -315,6 +315,10 @@ async fn a_clock_that_no_unit_agrees_with_prunes_nothing() {
     world.now = day(4);
     world.arrive(vec![crate::world::event_message(UNIT, event(EventType::AlarmPressed, ahead))]).await;
     assert_eq!(world.pipeline().agreed(ahead).await.unwrap(), agreed);
+    // Neither does a state with a doubted time, nor what a person tells us while our clock is wrong.
+    world.now = ahead;
+    world.tell_state(liftwatch::domain::event::State::at(Timestamp(0))).await;
+    assert_eq!(world.pipeline().agreed(ahead).await.unwrap(), agreed);
     world.pipeline().sweep(ahead).await.unwrap();
     for _ in 0..10 {
         assert_eq!(world.pipeline().tidy(ahead, agreed).await.unwrap().pruned, []);
