@@ -6,4 +6,5 @@ mod edits;
 mod evidence;
 mod independent;
 mod package;
+mod pages;
 mod signing;
