@@ -7,5 +7,6 @@ mod edits;
 mod evidence;
 mod independent;
 pub mod package;
+mod pages;
 mod selection;
 mod signing;
