@@ -14,7 +14,10 @@ pub const PUBLISHER: &str = "bench";
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Faults that no rule has an alert for.
     Event,
+    /// The same, but each unit's eleventh is one that has an alert.
+    Grave,
     State,
 }
 
@@ -22,7 +25,7 @@ impl Kind {
     /// The class level of its topic.
     pub const fn class(self) -> &'static str {
         match self {
-            Self::Event => "event",
+            Self::Event | Self::Grave => "event",
             Self::State => "state",
         }
     }
@@ -58,10 +61,11 @@ pub async fn publish_at(port: u16, units: u64, messages: u64, kind: Kind, pace: 
         let unit = unit(number % units);
         let at = began + i64::try_from(number).unwrap();
         let payload = match kind {
-            Kind::Event => {
+            Kind::Event | Kind::Grave => {
                 let seq = number / units + 1;
-                let (what, code) =
-                    if seq % 2 == 1 { ("fault_raised", "door_closing") } else { ("fault_cleared", "door_closing") };
+                let what = if seq % 2 == 1 { "fault_raised" } else { "fault_cleared" };
+                let grave = kind == Kind::Grave && (seq == 11 || seq == 12);
+                let code = if grave { "opened_while_running" } else { "door_closing" };
                 format!(
                     r#"{{"ts":{at},"boot":"b1","seq":{seq},"type":"{what}","code":"{code}","vendor_code":"E41","landing":"5"}}"#
                 )

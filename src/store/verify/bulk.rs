@@ -68,7 +68,7 @@ pub async fn visits(
             continue;
         };
         report.rows += visits.len() as u64;
-        visits.iter().for_each(|(visit, _)| told.visit(visit.id, visit.stood[3], visit.kind, visit.body));
+        visits.iter().for_each(|visit| told.visit(visit.id, visit.stood[3], visit.kind, visit.body));
     }
     Ok(strange)
 }
@@ -105,23 +105,23 @@ pub async fn confirmations(
             continue;
         };
         report.rows += confirmed.len() as u64;
-        confirmed.iter().for_each(|(row, _)| told.confirmation(row.named.is_some()));
+        confirmed.iter().for_each(|row| told.confirmation(row.named.is_some()));
     }
     Ok(strange)
 }
 
-/// The rows of a page with their leaves, if it has some and all of them fit.
+/// The rows of a page, if it has some and all of them fit their leaves.
 fn fitting<'p, T>(
     page: &'p SqliteRow,
     read: impl Fn(&mut Packed<'p>) -> Option<(T, &'p [u8])>,
     fits: impl Fn(&T, &[u8]) -> bool,
-) -> Result<Option<Vec<(T, &'p [u8])>>, StoreError> {
+) -> Result<Option<Vec<T>>, StoreError> {
     let packed: Option<&[u8]> = page.try_get("packed")?;
     let mut packed = Packed(packed.unwrap_or_default());
     let mut rows = Vec::with_capacity(64);
     while !packed.is_empty() {
         match read(&mut packed) {
-            Some((row, leaf)) if fits(&row, leaf) => rows.push((row, leaf)),
+            Some((row, leaf)) if fits(&row, leaf) => rows.push(row),
             _ => return Ok(None),
         }
     }
