@@ -27,6 +27,8 @@ pub struct Figures {
     pub rate: f64,
     /// Peak resident memory in MB.
     pub memory: f64,
+    /// Seconds of a processor.
+    pub processor: f64,
     pub scrape_ms: f64,
     pub scrape_bytes: usize,
 }
@@ -147,10 +149,14 @@ impl City {
         let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let kib: f64 = peak.trim().trim_end_matches(" kB").trim().parse().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.0.id())).unwrap();
+        // In ticks of 10 ms, those in the kernel beside those outside it.
+        let ticks = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+        let processor = ticks.map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum();
         let at = Instant::now();
         let scrape = self.metrics().await.unwrap();
         let scrape_ms = at.elapsed().as_secs_f64() * 1_000.0;
-        Figures { rate, memory: kib / 1_024.0, scrape_ms, scrape_bytes: scrape.len() }
+        Figures { rate, memory: kib / 1_024.0, processor, scrape_ms, scrape_bytes: scrape.len() }
     }
 
     async fn metrics(&self) -> Option<String> {

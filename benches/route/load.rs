@@ -14,7 +14,10 @@ pub const PUBLISHER: &str = "bench";
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Faults that no rule has an alert for.
     Event,
+    /// The same, but each unit's eleventh is one that has an alert.
+    Grave,
     State,
 }
 
@@ -22,7 +25,7 @@ impl Kind {
     /// The class level of its topic.
     pub const fn class(self) -> &'static str {
         match self {
-            Self::Event => "event",
+            Self::Event | Self::Grave => "event",
             Self::State => "state",
         }
     }
@@ -38,11 +41,13 @@ pub fn message(number: u64, units: u64, began: i64, kind: Kind) -> (String, Vec<
     let unit = unit(number % units);
     let at = began + i64::try_from(number).unwrap();
     let payload = match kind {
-        Kind::Event => {
+        Kind::Event | Kind::Grave => {
             let seq = number / units + 1;
             let what = if seq % 2 == 1 { "fault_raised" } else { "fault_cleared" };
+            let grave = kind == Kind::Grave && (seq == 11 || seq == 12);
+            let code = if grave { "opened_while_running" } else { "door_closing" };
             format!(
-                r#"{{"ts":{at},"boot":"b1","seq":{seq},"type":"{what}","code":"door_closing","vendor_code":"E41","landing":"5"}}"#
+                r#"{{"ts":{at},"boot":"b1","seq":{seq},"type":"{what}","code":"{code}","vendor_code":"E41","landing":"5"}}"#
             )
         }
         Kind::State => format!(
