@@ -16,6 +16,8 @@ pub mod metrics;
 
 pub mod qr;
 
+pub mod hex;
+
 pub mod registry_csv;
 
 pub mod checklists;

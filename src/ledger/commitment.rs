@@ -10,6 +10,7 @@ use rand_core::{OsRng, RngCore};
 use sha2::Sha256;
 
 use crate::domain::visit::Person;
+use crate::hex::hex;
 
 use super::canonical::canonical;
 
@@ -55,5 +56,5 @@ pub fn of_person(person: &Person, salt: &[u8]) -> String {
 fn commit(salt: &[u8], value: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(salt).expect("HMAC takes a key of any length");
     mac.update(value.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mac.finalize().into_bytes())
 }

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::vocabulary;
+use crate::hex::sha256_hex;
 
 use super::canonical::{canonical, members, plain};
 use super::hash::Hash;
@@ -210,14 +210,6 @@ pub fn read(bytes: &[u8]) -> Result<Read, NotALeaf> {
         body,
         body_sha256,
     })
-}
-
-/// SHA-256 in lower-case hex.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    Sha256::digest(bytes).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::domain::event::{Event, EventRecord, Sequence};
 use crate::domain::fault::Fault;
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::{CLOCK_TOLERANCE, EARLIEST, Timestamp};
+use crate::hex::push_hex;
 
 /// Whether a sender's time cannot be: more than 5 minutes ahead of us, or before there was any telemetry.
 #[must_use]
@@ -54,12 +55,6 @@ pub fn record_id(prefix: &str, at: Timestamp, publisher: &PublisherId, name: &st
     format!("{prefix}{}", time_ordered_id(at, hash))
 }
 
-/// SHA-256 in lower-case hex.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
 /// Each part with its length before it, so that no two lists of parts run together into the same bytes.
 fn part(hash: &mut Sha256, text: &str) {
     hash.update((text.len() as u64).to_be_bytes());
@@ -73,21 +68,4 @@ fn time_ordered_id(at: Timestamp, hash: Sha256) -> String {
     text.push('-');
     push_hex(&mut text, &hash.finalize()[..8]);
     text
-}
-
-/// Bytes in lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    push_hex(&mut text, bytes);
-    text
-}
-
-/// By table: each event has an id, and formatting is several times as slow.
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
 }

@@ -51,6 +51,7 @@ use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 use crate::fleet::{Fleet, Tracked};
+use crate::hex::sha256_hex;
 use crate::ledger::leaf::EntryKind;
 use crate::store::error::StoreError;
 use crate::store::live::LiveRow;
@@ -326,7 +327,7 @@ async fn keep_refused(change: &mut Change<'_>, staging: &mut Staging) -> Result<
                 reason: refused.reason.as_str(),
                 detail: &refused.detail,
                 payload: &refused.payload,
-                sha256: identity::sha256_hex(&refused.payload),
+                sha256: sha256_hex(&refused.payload),
             })
             .await?;
         publishers.push(&refused.publisher);

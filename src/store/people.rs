@@ -6,6 +6,7 @@ use sqlx::Row;
 use crate::domain::id::UnitId;
 use crate::domain::time::Timestamp;
 use crate::domain::visit::{CONFIRMER, Erasure, Person, Sealed};
+use crate::hex::hex;
 
 use super::Change;
 use super::entries;
@@ -116,8 +117,7 @@ impl Change<'_> {
     /// Keeps somebody whom a visit names.
     pub(super) async fn insert_person(&mut self, visit: &str, sealed: &Sealed) -> Result<(), StoreError> {
         let Sealed { person, salt } = sealed;
-        let salt: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
-        let told = serde_json::json!({ "name": person.name, "phone": person.phone, "salt": salt });
+        let told = serde_json::json!({ "name": person.name, "phone": person.phone, "salt": hex(salt) });
         let mut told = told.to_string().into_bytes();
         told.resize(told.len().next_multiple_of(STEP), b' ');
         let keep = sqlx::query("insert into person (told) values ($1)").bind(told);

@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use tokio::sync::mpsc;
 
 use super::wire::{PageWire, time};
+use crate::hex::hex;
 use crate::http::admitted::Admitted;
 use crate::http::handles::Http;
 use crate::http::problem::Problem;
@@ -71,11 +72,7 @@ pub struct RefusedFileWire {
 
 impl RefusedFileWire {
     fn of(row: RefusedRow, payload: &[u8]) -> Self {
-        Self {
-            message: row.into(),
-            payload_text: text_of(payload).map(str::to_owned),
-            payload_hex: payload.iter().map(|byte| format!("{byte:02x}")).collect(),
-        }
+        Self { message: row.into(), payload_text: text_of(payload).map(str::to_owned), payload_hex: hex(payload) }
     }
 }
 

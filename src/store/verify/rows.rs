@@ -8,9 +8,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::domain::time::Timestamp;
+use crate::hex::sha256_hex;
 use crate::ledger::canonical::canonical;
 use crate::ledger::commitment::Salt;
-use crate::ledger::leaf::{self, sha256_hex};
+use crate::ledger::leaf;
 use crate::store::alerts::alert;
 use crate::store::answers::answer_row;
 use crate::store::entries::{self, Entry, HazardRow};

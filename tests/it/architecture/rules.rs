@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, functions, without_comments_and_strings};
 
 /// Rooms from the street up: a room may name its own floor and those below.
-const FLOORS: [(&str, u8); 31] = [
+const FLOORS: [(&str, u8); 32] = [
     ("domain", 0),
     ("clock", 0),
     ("switches", 0),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u8); 31] = [
     ("broker", 0),
     ("serde_word", 0),
     ("qr", 0),
+    ("hex", 0),
     ("decode", 1),
     ("checklists", 1),
     ("detect", 1),

@@ -8,7 +8,7 @@ use liftwatch::domain::event::State;
 use liftwatch::domain::fault::FaultCode;
 use liftwatch::domain::id::{PublisherId, RegionCode};
 use liftwatch::domain::unit::Unit;
-use liftwatch::pipeline::identity::sha256_hex;
+use liftwatch::hex::sha256_hex;
 use liftwatch::pipeline::message::Arrival;
 
 use crate::world::{
