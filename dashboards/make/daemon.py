@@ -43,7 +43,7 @@ def first(made):
          (p99("commit_seconds"), "99 %")], unit="s", decimals=1,
         thresholds=steps((None, GREEN), (0.5, ORANGE), (2, RED)), width=5, graph=True)
     made.stat(
-        ("最久未发出的通知", "Oldest message to be sent"),
+        ("最久未发出的通知", "Oldest unsent"),
         ("发件箱中最早一条已等待多久。", "How long the oldest entry of the outbox has waited."),
         [("(time() - liftwatch_outbox_oldest_timestamp_seconds) or vector(0)", "")], unit="s", decimals=0,
         thresholds=steps((None, GREEN), (60, ORANGE), (300, RED)), width=5)
