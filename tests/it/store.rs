@@ -228,3 +228,15 @@ async fn a_units_visits_are_found_by_index_however_many_there_are() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_scrape_looks_for_alerts_once_and_not_once_for_each_unit() {
+    let (_folder, file) = closed().await;
+    let gauges = source("src/store/read/gauges.rs");
+    let query = format!("explain query plan {}", between(&gauges, "const REGIONS: &str = \"", "\";"));
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(query)).bind(0).bind("").fetch_all(&mut connect(&file).await).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    assert!(plan.iter().any(|step| step.starts_with("LIST SUBQUERY")), "{plan:#?}");
+    assert!(!plan.iter().any(|step| step.contains("CORRELATED")), "{plan:#?}");
+}
