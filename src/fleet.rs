@@ -103,7 +103,8 @@ impl Entry {
 
 /// All units.
 pub struct Fleet {
-    units: HashMap<UnitId, Entry>,
+    /// Boxed, because nearly half of the table is empty.
+    units: HashMap<UnitId, Box<Entry>>,
     /// Since when we have been listening to each region; a region that is absent is not heard at all.
     listening: HashMap<RegionCode, Timestamp>,
     /// Milliseconds without a word after which a unit is silent.
@@ -135,7 +136,7 @@ impl Fleet {
                     silent_since: None,
                     dirty: false,
                 };
-                self.units.insert(id, entry);
+                self.units.insert(id, Box::new(entry));
             }
         }
     }
@@ -143,17 +144,17 @@ impl Fleet {
     /// One unit.
     #[must_use]
     pub fn get(&self, unit: &UnitId) -> Option<&Entry> {
-        self.units.get(unit)
+        self.units.get(unit).map(AsRef::as_ref)
     }
 
     /// One unit, to be changed.
     pub fn get_mut(&mut self, unit: &UnitId) -> Option<&mut Entry> {
-        self.units.get_mut(unit)
+        self.units.get_mut(unit).map(AsMut::as_mut)
     }
 
     /// All units, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.units.values()
+        self.units.values().map(AsRef::as_ref)
     }
 
     /// Takes over what a committed transaction changed.

@@ -23,8 +23,9 @@ use crate::store::retention::Horizon;
 use super::recall::{self, Recall, Remembered};
 use super::staging::Staging;
 
-/// Units whose facts are loaded together.
-const UNITS_PER_LOAD: usize = 500;
+/// Units whose facts are loaded together: enough that a statement for all costs less than one for each, few enough that rows
+/// of 92 days take little memory until they are facts.
+const UNITS_PER_LOAD: usize = 100;
 
 /// The units as they are in this transaction.
 pub struct Known<'a> {
@@ -123,7 +124,7 @@ pub async fn judge(
 struct Subject<'a> {
     unit: &'a UnitId,
     from: Timestamp,
-    known: Remembered,
+    known: Box<Remembered>,
 }
 
 /// What is due, or will be before a fact that lies ahead of us, begins when it was due and not at that fact.
@@ -159,7 +160,7 @@ async fn load<'a>(
         let past = Past::new(events, visits, rules.merge_gap());
         let next_check = due.get(unit).copied();
         let (since, settled) = (wanted.since, wanted.from);
-        let known = Remembered { past, gaps, elsewhere, silences, alerts, since, settled, next_check };
+        let known = Box::new(Remembered { past, gaps, elsewhere, silences, alerts, since, settled, next_check });
         subjects.push(Subject { unit, from, known });
     }
     Ok(())

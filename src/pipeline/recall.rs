@@ -48,7 +48,12 @@ impl Remembered {
     /// The same with later events, if it says all that a verdict from `from` on needs, with `lookback` milliseconds
     /// before it. `events` are in order.
     #[must_use]
-    pub fn followed_by(mut self, events: Vec<StoredEvent>, from: Timestamp, lookback: i64) -> Option<Self> {
+    pub fn followed_by(
+        mut self: Box<Self>,
+        events: Vec<StoredEvent>,
+        from: Timestamp,
+        lookback: i64,
+    ) -> Option<Box<Self>> {
         let since = from - lookback;
         let in_order = events.first().is_none_or(|first| self.past.is_followed_by(first));
         let serves = self.settled <= from && self.since <= since && since - self.since <= SLACK && in_order;
@@ -94,7 +99,8 @@ pub fn wanted(unit: &UnitId, from: Timestamp, lookback: i64) -> Wanted {
 /// Bounded by [`CAPACITY`]; the numberings by the registry.
 #[derive(Default)]
 pub struct Recall {
-    units: HashMap<UnitId, Remembered>,
+    /// Boxed, because nearly half of the table is empty.
+    units: HashMap<UnitId, Box<Remembered>>,
     weight: usize,
     /// The boot that told the last event, where no number of it is missing.
     numberings: HashMap<UnitId, (SmolStr, Numbering)>,
@@ -102,13 +108,13 @@ pub struct Recall {
 
 impl Recall {
     /// Takes out what is known of a unit.
-    pub fn take(&mut self, unit: &UnitId) -> Option<Remembered> {
+    pub fn take(&mut self, unit: &UnitId) -> Option<Box<Remembered>> {
         let known = self.units.remove(unit)?;
         self.weight -= known.weight();
         Some(known)
     }
 
-    fn keep(&mut self, unit: UnitId, known: Remembered) {
+    fn keep(&mut self, unit: UnitId, known: Box<Remembered>) {
         let weight = known.weight();
         if weight > CAPACITY / 4 {
             return;
@@ -120,7 +126,7 @@ impl Recall {
                 keep = !keep;
                 keep
             });
-            self.weight = self.units.values().map(Remembered::weight).sum();
+            self.weight = self.units.values().map(|known| known.weight()).sum();
         }
         self.weight += weight;
         self.units.insert(unit, known);
@@ -136,7 +142,7 @@ impl Recall {
     /// the store knows, and is not kept.
     pub fn keep_all(
         &mut self,
-        units: Vec<(UnitId, Remembered)>,
+        units: Vec<(UnitId, Box<Remembered>)>,
         numberings: impl IntoIterator<Item = (NumberingKey, Numbering)>,
     ) {
         units.into_iter().for_each(|(unit, known)| self.keep(unit, known));

@@ -47,7 +47,7 @@ pub struct Staging {
     /// Units of which more has changed than that later events came; what is remembered of their past is no longer so.
     pub amended: HashSet<UnitId>,
     /// What the transaction loaded and changed, to be remembered after the commit.
-    pub remembered: Vec<(UnitId, Remembered)>,
+    pub remembered: Vec<(UnitId, Box<Remembered>)>,
     pub numberings: HashMap<NumberingKey, Numbering>,
     pub tracked: HashMap<UnitId, Tracked>,
     /// Units that have just fallen silent, and since when.

@@ -1,22 +1,24 @@
 //! Facts: events and hazard reports. Written once, never changed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use smol_str::SmolStr;
 
-use crate::domain::event::{Event, EventRecord, Mode, Sequence};
+use crate::domain::event::{Event, EventRecord, Sequence};
 use crate::domain::fault::Fault;
 use crate::domain::hazard::HazardRecord;
 use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 
+use super::Change;
 use super::entries::{self, HazardRow};
 use super::error::StoreError;
+use super::rows::{Words, write_rows};
 use super::words::{optional_word, to_json, word};
-use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 const TABLE: &str = "event";
 
@@ -40,36 +42,7 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine; an id that is stored already is one of them, so nothing is ever overwritten.
     pub async fn insert_events(&mut self, records: &[EventRecord]) -> Result<(), StoreError> {
-        for rows in records.chunks(ROWS_PER_STATEMENT) {
-            let mut insert = QueryBuilder::<Sqlite>::new(
-                "insert or rollback into event (id, unit, publisher, type, code, vendor_code, mode, landing, moving, occupied, \
-                 at, ts, received_at, clock_suspect, boot, seq, origin, extra) ",
-            );
-            insert.push_values(rows, |mut row, record| {
-                let event = &record.event;
-                let sequence = event.sequence.as_ref();
-                row.push_bind(record.id.as_str())
-                    .push_bind(record.unit.as_str())
-                    .push_bind(record.publisher.as_str())
-                    .push_bind(event.kind.as_str())
-                    .push_bind(event.fault.as_ref().map(|fault| fault.code.as_str()))
-                    .push_bind(event.fault.as_ref().and_then(|fault| fault.vendor_code.as_deref()))
-                    .push_bind(event.mode.map(Mode::as_str))
-                    .push_bind(event.landing.as_deref())
-                    .push_bind(event.moving)
-                    .push_bind(event.occupied)
-                    .push_bind(record.at.0)
-                    .push_bind(event.ts.0)
-                    .push_bind(record.received_at.0)
-                    .push_bind(record.clock_suspect)
-                    .push_bind(sequence.map(|sequence| sequence.boot.as_str()))
-                    .push_bind(sequence.map(|sequence| sequence.seq as i64))
-                    .push_bind(event.origin.as_str())
-                    .push_bind(event.extra.as_deref());
-            });
-            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+        write_rows(&mut self.transaction, records, insertion).await
     }
 
     /// The body and unit of stored hazard reports, by publisher and report id.
@@ -131,6 +104,38 @@ pub struct StoredBody {
     pub id: String,
     pub unit: UnitId,
     pub body: String,
+}
+
+/// The statement that stores these events.
+fn insertion(records: &[EventRecord]) -> QueryBuilder<Sqlite> {
+    let mut words = Words::default();
+    let mut insert = QueryBuilder::<Sqlite>::new(
+        "insert or rollback into event (id, unit, publisher, type, code, vendor_code, mode, landing, moving, occupied, \
+         at, ts, received_at, clock_suspect, boot, seq, origin, extra) ",
+    );
+    insert.push_values(records, |mut row, record| {
+        let event = &record.event;
+        let sequence = event.sequence.as_ref();
+        row.push_bind(Arc::<str>::from(record.id.clone()))
+            .push_bind(record.unit.shared())
+            .push_bind(record.publisher.shared())
+            .push_bind(words.shared(event.kind.as_str()))
+            .push_bind(event.fault.as_ref().map(|fault| words.shared(fault.code.as_str())))
+            .push_bind(event.fault.as_ref().and_then(|fault| Some(words.shared(fault.vendor_code.as_deref()?))))
+            .push_bind(event.mode.map(|mode| words.shared(mode.as_str())))
+            .push_bind(event.landing.as_deref().map(|landing| words.shared(landing)))
+            .push_bind(event.moving)
+            .push_bind(event.occupied)
+            .push_bind(record.at.0)
+            .push_bind(event.ts.0)
+            .push_bind(record.received_at.0)
+            .push_bind(record.clock_suspect)
+            .push_bind(sequence.map(|sequence| words.shared(&sequence.boot)))
+            .push_bind(sequence.map(|sequence| sequence.seq as i64))
+            .push_bind(words.shared(event.origin.as_str()))
+            .push_bind(event.extra.as_deref());
+    });
+    insert
 }
 
 fn name(row: &SqliteRow) -> Result<(String, String), StoreError> {

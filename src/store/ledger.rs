@@ -15,10 +15,11 @@ use crate::ledger::leaf::{EntryKind, Leaf, Link};
 use crate::ledger::tree::{Edge, Place, tile_bytes, tile_hashes};
 use crate::switches::{self, Switch};
 
+use super::Change;
 use super::entries::{self, Entry, Export};
 use super::error::StoreError;
+use super::rows::{Words, write_rows};
 use super::words::{to_json, word};
-use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 const TABLE: &str = "ledger";
 
@@ -100,20 +101,21 @@ impl Change<'_> {
     }
 
     async fn insert_entries(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
-        for rows in appended.chunks(ROWS_PER_STATEMENT) {
+        write_rows(&mut self.transaction, appended, |rows| {
+            let mut words = Words::default();
             let mut insert =
                 QueryBuilder::<Sqlite>::new("insert into ledger_entry (idx, kind, ref, unit, number, leaf) ");
             insert.push_values(rows, |mut row, appended| {
                 row.push_bind(appended.index as i64)
-                    .push_bind(appended.entry.kind.as_str())
+                    .push_bind(words.shared(appended.entry.kind.as_str()))
                     .push_bind(&appended.entry.reference)
-                    .push_bind(appended.entry.unit.as_ref().map(UnitId::as_str))
+                    .push_bind(appended.entry.unit.as_ref().map(UnitId::shared))
                     .push_bind(appended.number.map(|number| number as i64))
                     .push_bind(&appended.leaf);
             });
-            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+            insert
+        })
+        .await
     }
 
     async fn put_tiles(&mut self, edge: &mut Edge) -> Result<(), StoreError> {
@@ -132,10 +134,10 @@ impl Change<'_> {
 
     async fn put_heads(&mut self, heads: &UnitHeads) -> Result<(), StoreError> {
         let heads: Vec<(&UnitId, &(u64, Hash, u64))> = heads.iter().collect();
-        for rows in heads.chunks(ROWS_PER_STATEMENT) {
+        write_rows(&mut self.transaction, &heads, |rows| {
             let mut put = QueryBuilder::<Sqlite>::new("insert into ledger_head (unit, number, hash, idx) ");
             put.push_values(rows, |mut row, (unit, (number, hash, index))| {
-                row.push_bind(unit.as_str())
+                row.push_bind(unit.shared())
                     .push_bind(*number as i64)
                     .push_bind(hash.0.as_slice())
                     .push_bind(*index as i64);
@@ -143,9 +145,9 @@ impl Change<'_> {
             put.push(
                 " on conflict (unit) do update set number = excluded.number, hash = excluded.hash, idx = excluded.idx",
             );
-            put.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+            put
+        })
+        .await
     }
 
     /// Enters that somebody takes entries out.

@@ -15,9 +15,14 @@ use crate::domain::levels::Levels;
 use crate::domain::time::Timestamp;
 use crate::fleet::{Tracked, Trapped};
 
+use super::Change;
 use super::error::StoreError;
+use super::rows::{each_row, write_rows};
 use super::words::{json, optional_word, to_json, word};
-use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
+
+/// Latest states that one statement stores: those of a whole city at once would take 16 MB for a moment, since SQLite keeps
+/// a list in three forms while it reads it.
+const STATES_PER_STATEMENT: usize = 500;
 
 /// When a unit was last heard, and the latest state that it told.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,12 +97,14 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
     pub async fn tracked(&mut self) -> Result<HashMap<UnitId, Tracked>, StoreError> {
-        let rows = sqlx::query("select unit, body from unit_flags").fetch_all(&mut *self.transaction).await?;
-        let mut found = HashMap::with_capacity(rows.len());
-        for row in rows {
+        let mut found = HashMap::new();
+        let all = "select unit, body from unit_flags where unit > $1 order by unit limit $2";
+        each_row(&mut self.transaction, all, |row| {
             let body: LevelsRow = json("unit_flags", row.try_get("body")?)?;
             found.insert(word("unit_flags", row.try_get("unit")?)?, tracked(body)?);
-        }
+            Ok(())
+        })
+        .await?;
         Ok(found)
     }
 
@@ -110,15 +117,15 @@ impl Change<'_> {
         tracked: impl Iterator<Item = (&'a UnitId, &'a Tracked)>,
     ) -> Result<(), StoreError> {
         let rows: Vec<(&UnitId, &Tracked)> = tracked.collect();
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        write_rows(&mut self.transaction, &rows, |rows| {
             let mut put = QueryBuilder::<Sqlite>::new("insert or rollback into unit_flags (unit, body) ");
             put.push_values(rows, |mut row, (unit, tracked)| {
-                row.push_bind(unit.as_str()).push_bind(to_json(&levels_row(tracked)));
+                row.push_bind(unit.shared()).push_bind(to_json(&levels_row(tracked)));
             });
             put.push(" on conflict (unit) do update set body = excluded.body");
-            put.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+            put
+        })
+        .await
     }
 
     /// When each unit was last heard, and its latest state.
@@ -126,14 +133,16 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
     pub async fn live(&mut self) -> Result<Vec<LiveRow>, StoreError> {
-        let rows = sqlx::query("select unit, heard_at, state from unit_live").fetch_all(&mut *self.transaction).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
+        let mut found = Vec::new();
+        let all = "select unit, heard_at, state from unit_live where unit > $1 order by unit limit $2";
+        each_row(&mut self.transaction, all, |row| {
             let body: Option<String> = row.try_get("state")?;
             let state = body.map(|body| json("unit_live", &body).and_then(state)).transpose()?;
             let heard_at = Timestamp(row.try_get("heard_at")?);
             found.push(LiveRow { unit: word("unit_live", row.try_get("unit")?)?, heard_at, state });
-        }
+            Ok(())
+        })
+        .await?;
         Ok(found)
     }
 
@@ -142,19 +151,21 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine.
     pub async fn put_live(&mut self, rows: &[LiveRow]) -> Result<(), StoreError> {
-        let rows: Vec<(&str, i64, Option<i64>, Option<String>)> = rows
-            .iter()
-            .map(|row| {
-                let state = row.state.as_ref();
-                let body = state.map(|state| to_json(&state_row(state)));
-                (row.unit.as_str(), row.heard_at.0, state.map(|state| state.ts.0), body)
-            })
-            .collect();
         let put = "insert into unit_live (unit, heard_at, state_at, state) \
              select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 from json_each($1) j where true \
              on conflict (unit) do update set heard_at = excluded.heard_at, state_at = excluded.state_at, \
              state = excluded.state";
-        sqlx::query(put).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
+        for rows in rows.chunks(STATES_PER_STATEMENT) {
+            let rows: Vec<(&str, i64, Option<i64>, Option<String>)> = rows
+                .iter()
+                .map(|row| {
+                    let state = row.state.as_ref();
+                    let body = state.map(|state| to_json(&state_row(state)));
+                    (row.unit.as_str(), row.heard_at.0, state.map(|state| state.ts.0), body)
+                })
+                .collect();
+            sqlx::query(put).bind(to_json(&rows)).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 }

@@ -10,6 +10,8 @@ pub mod words;
 
 mod stretch;
 
+mod rows;
+
 pub mod registry;
 
 pub mod facts;
@@ -228,15 +230,6 @@ impl Change<'_> {
         sqlx::query(set).bind(name).bind(value).execute(&mut *self.transaction).await?;
         Ok(())
     }
-}
-
-/// Rows that one statement writes: 18 columns times this stays far below SQLite's 32,766 parameters. Such statements say
-/// `or rollback`: whatever fails ends the transaction here anyway, and SQLite need not be able to undo the statement alone.
-const ROWS_PER_STATEMENT: usize = 400;
-
-/// Whether a statement for so many rows comes again and again: a full one, and that of a single message.
-const fn is_prepared_once(rows: usize) -> bool {
-    matches!(rows, 1 | ROWS_PER_STATEMENT)
 }
 
 /// How long the writer waits for a lock that somebody else holds.

@@ -10,9 +10,10 @@ use crate::domain::id::UnitId;
 use crate::domain::numbering::{Missing, Numbering};
 use crate::domain::time::Timestamp;
 
+use super::Change;
 use super::error::StoreError;
+use super::rows::{Words, write_rows};
 use super::words::{to_json, word};
-use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 /// Which numbering: a unit and one of its boots.
 pub type NumberingKey = (UnitId, SmolStr);
@@ -68,12 +69,13 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine.
     pub async fn put_numberings(&mut self, numberings: &[(&NumberingKey, &Numbering)]) -> Result<(), StoreError> {
-        for rows in numberings.chunks(ROWS_PER_STATEMENT) {
+        write_rows(&mut self.transaction, numberings, |rows| {
+            let mut words = Words::default();
             let mut put =
                 QueryBuilder::<Sqlite>::new("insert or rollback into sequence (unit, boot, first_seq, highest_seq) ");
             put.push_values(rows, |mut row, ((unit, boot), numbering)| {
-                row.push_bind(unit.as_str())
-                    .push_bind(boot.as_str())
+                row.push_bind(unit.shared())
+                    .push_bind(words.shared(boot))
                     .push_bind(numbering.first as i64)
                     .push_bind(numbering.highest as i64);
             });
@@ -81,9 +83,9 @@ impl Change<'_> {
                 " on conflict (unit, boot) do update set first_seq = excluded.first_seq, \
                  highest_seq = excluded.highest_seq",
             );
-            put.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+            put
+        })
+        .await
     }
 
     /// Stores what became of a numbering's gaps since `before`. Returns how many are new.

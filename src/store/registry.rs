@@ -13,6 +13,7 @@ use crate::domain::unit::Unit;
 use super::Change;
 use super::entries;
 use super::error::StoreError;
+use super::rows::each_row;
 use super::words::{optional_word, to_json, word};
 
 const TABLE: &str = "unit";
@@ -23,8 +24,14 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine, and rows that cannot be read.
     pub async fn units(&mut self) -> Result<Vec<Unit>, StoreError> {
-        let rows = sqlx::query("select * from unit order by id").fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(unit).collect()
+        let mut units = Vec::new();
+        let all = "select * from unit where id > $1 order by id limit $2";
+        each_row(&mut self.transaction, all, |row| {
+            units.push(unit(row)?);
+            Ok(())
+        })
+        .await?;
+        Ok(units)
     }
 
     /// Adds or replaces one row of the registry.

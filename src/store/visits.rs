@@ -9,10 +9,11 @@ use crate::domain::id::{PublisherId, UnitId};
 use crate::domain::time::Timestamp;
 use crate::domain::visit::{Confirmation, Sealed, VisitRecord};
 
+use super::Change;
 use super::entries::{self, Entry, VisitRow};
 use super::error::StoreError;
+use super::rows::write_rows;
 use super::words::{to_json, word};
-use super::{Change, ROWS_PER_STATEMENT, is_prepared_once};
 
 const TABLE: &str = "visit";
 
@@ -84,11 +85,9 @@ impl Change<'_> {
             let stood = stood.get(record.unit.as_str()).unwrap_or(&nowhere);
             rows.push(visit_row(record, stood.each_ref().map(String::as_str)));
         }
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            self.insert_rows(rows).await?;
-        }
+        write_rows(&mut self.transaction, &rows, insertion).await?;
         let workers: Vec<[&str; 4]> = rows.iter().zip(records).flat_map(|(row, record)| workers(row, record)).collect();
-        for rows in workers.chunks(ROWS_PER_STATEMENT) {
+        write_rows(&mut self.transaction, &workers, |rows| {
             let mut insert =
                 QueryBuilder::<Sqlite>::new("insert or ignore into visit_worker (worker, visit, maintainer, kind) ");
             insert.push_values(rows, |mut row, values| {
@@ -96,8 +95,9 @@ impl Change<'_> {
                     row.push_bind(*value);
                 });
             });
-            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        }
+            insert
+        })
+        .await?;
         let people = records.iter().flat_map(|record| record.sealed.iter().map(|sealed| (record.id.as_str(), sealed)));
         self.insert_people(people.collect()).await?;
         rows.iter().for_each(|row| self.enter(entries::visit(row)));
@@ -114,35 +114,6 @@ impl Change<'_> {
         let rows = sqlx::query_as(find).bind(to_json(&units)).fetch_all(&mut *self.transaction).await?;
         let stood = |(id, region, site, owner, maintainer)| (id, [region, site, owner, maintainer]);
         Ok(rows.into_iter().map(stood).collect())
-    }
-
-    async fn insert_rows(&mut self, rows: &[VisitRow<'_>]) -> Result<(), StoreError> {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, ts, \
-             received_at, supersedes_publisher, region, site, owner, maintainer) ",
-        );
-        insert.push_values(rows, |mut values, row| {
-            let [region, site, owner, maintainer] = row.stood;
-            values
-                .push_bind(row.id)
-                .push_bind(row.unit.as_str())
-                .push_bind(row.publisher)
-                .push_bind(row.record_id)
-                .push_bind(row.kind)
-                .push_bind(row.started_at.0)
-                .push_bind(row.ended_at.map(|at| at.0))
-                .push_bind(row.supersedes)
-                .push_bind(row.body)
-                .push_bind(row.ts.0)
-                .push_bind(row.received_at.0)
-                .push_bind(row.supersedes_publisher)
-                .push_bind(region)
-                .push_bind(site)
-                .push_bind(owner)
-                .push_bind(maintainer);
-        });
-        insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        Ok(())
     }
 
     /// Joins corrections with what they correct, where one of both has just been stored and both are of one unit.
@@ -169,13 +140,14 @@ impl Change<'_> {
     /// # Errors
     /// Those of the engine; a visit that is confirmed already is one of them, and one that is not stored another.
     pub async fn insert_confirmations(&mut self, confirmations: &[Confirmation]) -> Result<(), StoreError> {
-        for rows in confirmations.chunks(ROWS_PER_STATEMENT) {
+        write_rows(&mut self.transaction, confirmations, |rows| {
             let mut insert = QueryBuilder::<Sqlite>::new("insert into visit_confirmation (visit, at, body) ");
             insert.push_values(rows, |mut row, confirmation| {
                 row.push_bind(&confirmation.visit).push_bind(confirmation.at.0).push_bind(&confirmation.body);
             });
-            insert.build().persistent(is_prepared_once(rows.len())).execute(&mut *self.transaction).await?;
-        }
+            insert
+        })
+        .await?;
         let people = confirmations.iter().map(|confirmation| (confirmation.visit.as_str(), &confirmation.sealed));
         self.insert_people(people.collect()).await?;
         let visits: Vec<&str> = confirmations.iter().map(|confirmation| confirmation.visit.as_str()).collect();
@@ -237,6 +209,35 @@ impl Change<'_> {
         }
         Ok(())
     }
+}
+
+/// The statement that stores these visits.
+fn insertion(rows: &[VisitRow<'_>]) -> QueryBuilder<Sqlite> {
+    let mut insert = QueryBuilder::<Sqlite>::new(
+        "insert into visit (id, unit, publisher, record_id, kind, started_at, ended_at, supersedes, body, ts, \
+         received_at, supersedes_publisher, region, site, owner, maintainer) ",
+    );
+    insert.push_values(rows, |mut values, row| {
+        let [region, site, owner, maintainer] = row.stood;
+        values
+            .push_bind(row.id)
+            .push_bind(row.unit.as_str())
+            .push_bind(row.publisher)
+            .push_bind(row.record_id)
+            .push_bind(row.kind)
+            .push_bind(row.started_at.0)
+            .push_bind(row.ended_at.map(|at| at.0))
+            .push_bind(row.supersedes)
+            .push_bind(row.body)
+            .push_bind(row.ts.0)
+            .push_bind(row.received_at.0)
+            .push_bind(row.supersedes_publisher)
+            .push_bind(region)
+            .push_bind(site)
+            .push_bind(owner)
+            .push_bind(maintainer);
+    });
+    insert
 }
 
 /// The row of a record whose unit stood so in the registry.

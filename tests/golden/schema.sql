@@ -105,7 +105,7 @@ CREATE TABLE escalation (
 ) without rowid;
 
 CREATE TABLE event (
-    id text primary key,
+    id text not null primary key,
     unit text not null,
     publisher text not null,
     type text not null,
@@ -123,7 +123,7 @@ CREATE TABLE event (
     seq integer,
     origin text not null,
     extra text
-) without rowid;
+);
 
 CREATE TABLE gap (
     id integer primary key,

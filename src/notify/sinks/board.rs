@@ -35,8 +35,8 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Topic {
-    /// By the alert's id.
-    alerts: BTreeMap<String, Item>,
+    /// By the alert's id. Most topics have one: in the map itself it would take the room of eleven.
+    alerts: BTreeMap<String, Box<Item>>,
     /// What the broker has, and since when; `None` if we do not know.
     told: Option<(Option<String>, Timestamp)>,
     changed: Option<Timestamp>,
@@ -56,7 +56,7 @@ impl Board {
             let name = self.topic_of(item);
             let topic = self.topics.entry(name.clone()).or_default();
             if item.firing {
-                topic.alerts.insert(item.alert.clone(), item.clone());
+                topic.alerts.insert(item.alert.clone(), Box::new(item.clone()));
             } else {
                 topic.alerts.remove(&item.alert);
             }
@@ -76,9 +76,9 @@ impl Board {
 
     /// Takes everything that fires, as it was at `now`; gives what differs from what the broker has.
     pub fn show(&mut self, firing: &[Item], now: Timestamp) -> Vec<Due> {
-        let mut shown: BTreeMap<String, BTreeMap<String, Item>> = BTreeMap::new();
+        let mut shown: BTreeMap<String, BTreeMap<String, Box<Item>>> = BTreeMap::new();
         for item in firing {
-            shown.entry(self.topic_of(item)).or_default().insert(item.alert.clone(), item.clone());
+            shown.entry(self.topic_of(item)).or_default().insert(item.alert.clone(), Box::new(item.clone()));
         }
         for name in shown.keys() {
             self.topics.entry(name.clone()).or_default();
@@ -137,7 +137,7 @@ impl Topic {
             site: &first.site,
             address: &first.address,
             maintainer: &first.maintainer,
-            alerts: self.alerts.values().map(Alert::of).collect(),
+            alerts: self.alerts.values().map(|item| Alert::of(item)).collect(),
         };
         Some(serde_json::to_string(&told).expect("texts and lists are JSON"))
     }

@@ -42,7 +42,7 @@ create table unit_live (
 
 -- Facts that units told. The id begins with the sender's time and ends in a hash of the identity.
 create table event (
-    id text primary key,
+    id text not null primary key,
     unit text not null,
     publisher text not null,
     type text not null,
@@ -60,7 +60,7 @@ create table event (
     seq integer,
     origin text not null,
     extra text
-) without rowid;
+);
 -- A unit's events, by stretches of 2^31 ms (25 days) first: what is new touches the pages of these weeks alone, however
 -- many years are stored. Who asks for a unit goes through the stretches (src/store/stretch.rs).
 create index event_unit on event (at >> 31, unit, at);

@@ -311,8 +311,8 @@ mod tests {
             let uses = |step: &str| plan.iter().any(|line| line.starts_with(step));
             match lead {
                 Lead::Units => assert!(
-                    uses("SEARCH e USING COVERING INDEX event_unit (<expr>=? AND unit=?)")
-                        && uses("SEARCH event USING PRIMARY KEY"),
+                    uses("SEARCH e USING INDEX event_unit (<expr>=? AND unit=?)")
+                        && uses("SEARCH event USING INDEX sqlite_autoindex_event_1 (id=?)"),
                     "{plan:#?}"
                 ),
                 Lead::Time => assert!(uses("SCAN event") && !uses("USE TEMP B-TREE"), "{plan:#?}"),

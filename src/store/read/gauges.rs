@@ -86,11 +86,7 @@ impl Reader {
             sqlx::query_as("select region, kind, count(*) from unit group by region, kind order by region, kind")
                 .fetch_all(&mut *tx)
                 .await?;
-        let regions = sqlx::query_as(REGIONS)
-        .bind(heard_since)
-        .bind(old_since)
-        .fetch_all(&mut *tx)
-        .await?;
+        let regions = sqlx::query_as(REGIONS).bind(heard_since).bind(old_since).fetch_all(&mut *tx).await?;
         let alerts = tally(tx).await?;
         let firing = sqlx::query_as(
             "select a.id, a.rule, a.severity, a.unit, coalesce(u.region, '') as region, coalesce(u.site, '') as site, \
