@@ -240,3 +240,12 @@ async fn a_scrape_looks_for_alerts_once_and_not_once_for_each_unit() {
     assert!(plan.iter().any(|step| step.starts_with("LIST SUBQUERY")), "{plan:#?}");
     assert!(!plan.iter().any(|step| step.contains("CORRELATED")), "{plan:#?}");
 }
+
+#[tokio::test]
+async fn sqlite_is_compiled_without_locks_that_all_connections_share() {
+    let (_folder, file) = closed().await;
+    let options: Vec<String> =
+        sqlx::query_scalar("pragma compile_options").fetch_all(&mut connect(&file).await).await.unwrap();
+    assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:#?}: see .cargo/config.toml");
+    assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT".to_owned()), "{options:#?}");
+}
