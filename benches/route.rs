@@ -91,7 +91,7 @@ async fn run(messages: u64, stored: u64, sections: &str) {
             days[ROUNDS - 1].rate,
             events.rate / bare
         );
-        println!("(e) peak memory {:.0} MB", events.memory);
+        println!("(e) peak memory {:.0} MB, the largest of all", days.iter().map(|day| day.memory).fold(0.0, f64::max));
         for size in [stored, 5 * stored].into_iter().filter(|_| wanted('d')) {
             let full = daemon(8_000, size, messages, Kind::Event).await;
             let ratio = full.rate / events.rate;

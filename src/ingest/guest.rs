@@ -291,9 +291,11 @@ async fn read(mut eventloop: EventLoop, out: mpsc::Sender<Result<Incoming, Guest
         };
         let over = said.is_err();
         if out.send(said).await.is_err() || over {
-            return;
+            break;
         }
     }
+    // A farewell that is still held leaves now, before the end of the channel lets its waiter end the process.
+    drop(eventloop);
 }
 
 fn told(error: &ConnectionError) -> GuestError {

@@ -130,7 +130,7 @@ fn insertion(records: &[EventRecord]) -> QueryBuilder<Sqlite> {
             .push_bind(event.ts.0)
             .push_bind(record.received_at.0)
             .push_bind(record.clock_suspect)
-            .push_bind(sequence.map(|sequence| words.shared(&sequence.boot)))
+            .push_bind(sequence.map(|sequence| Arc::<str>::from(sequence.boot.as_str())))
             .push_bind(sequence.map(|sequence| sequence.seq as i64))
             .push_bind(words.shared(event.origin.as_str()))
             .push_bind(event.extra.as_deref());

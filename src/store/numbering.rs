@@ -1,6 +1,7 @@
 //! Numberings of (unit, boot) and the gaps in them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -12,7 +13,7 @@ use crate::domain::time::Timestamp;
 
 use super::Change;
 use super::error::StoreError;
-use super::rows::{Words, write_rows};
+use super::rows::write_rows;
 use super::words::{to_json, word};
 
 /// Which numbering: a unit and one of its boots.
@@ -70,12 +71,11 @@ impl Change<'_> {
     /// Those of the engine.
     pub async fn put_numberings(&mut self, numberings: &[(&NumberingKey, &Numbering)]) -> Result<(), StoreError> {
         write_rows(&mut self.transaction, numberings, |rows| {
-            let mut words = Words::default();
             let mut put =
                 QueryBuilder::<Sqlite>::new("insert or rollback into sequence (unit, boot, first_seq, highest_seq) ");
             put.push_values(rows, |mut row, ((unit, boot), numbering)| {
                 row.push_bind(unit.shared())
-                    .push_bind(words.shared(boot))
+                    .push_bind(Arc::<str>::from(boot.as_str()))
                     .push_bind(numbering.first as i64)
                     .push_bind(numbering.highest as i64);
             });

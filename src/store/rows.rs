@@ -7,11 +7,11 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::error::StoreError;
 
-/// Rows that one statement writes: 18 columns times this stays far below SQLite's 32,766 parameters. Such statements say
-/// `or rollback`: whatever fails ends the transaction here anyway, and SQLite need not be able to undo the statement alone.
+/// Rows that one statement writes: 18 columns times this stays far below SQLite's 32,766 parameters. Those of the events' path
+/// say `or rollback`: whatever fails ends the transaction here anyway, and SQLite need not be able to undo the statement alone.
 const PER_STATEMENT: usize = 400;
 
-/// Texts that are remembered within a statement: more than its columns have words at a time.
+/// Texts that are remembered within a statement: more than its columns of words have in most batches.
 const WORDS: usize = 16;
 
 /// Writes rows with one statement for every [`PER_STATEMENT`]. The next statement is put together while the engine's thread

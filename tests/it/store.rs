@@ -246,6 +246,8 @@ async fn sqlite_is_compiled_without_locks_that_all_connections_share() {
     let (_folder, file) = closed().await;
     let options: Vec<String> =
         sqlx::query_scalar("pragma compile_options").fetch_all(&mut connect(&file).await).await.unwrap();
-    assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:#?}: see .cargo/config.toml");
+    for option in ["DEFAULT_MEMSTATUS=0", "DISABLE_PAGECACHE_OVERFLOW_STATS"] {
+        assert!(options.contains(&option.to_owned()), "{options:#?}: see .cargo/config.toml");
+    }
     assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT".to_owned()), "{options:#?}");
 }

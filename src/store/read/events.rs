@@ -251,6 +251,16 @@ mod tests {
         Scope::Maintainers(vec![name.to_owned()])
     }
 
+    fn filters() -> [EventFilter; 4] {
+        let all = EventFilter { limit: 100, ..EventFilter::default() };
+        [
+            all.clone(),
+            EventFilter { limit: 7, ..all.clone() },
+            EventFilter { kind: Some("fault_raised".to_owned()), ..all.clone() },
+            EventFilter { from: Some(1_700_050_000_000), to: Some(1_700_150_000_000), ..all },
+        ]
+    }
+
     async fn ids(reader: &Reader, mut query: QueryBuilder<Sqlite>) -> (Vec<String>, Duration) {
         let clock = SystemClock::new();
         let began = clock.monotonic();
@@ -264,13 +274,7 @@ mod tests {
         let reader = city(dir.path()).await;
         let small = firm("small");
         let all = EventFilter { limit: 100, ..EventFilter::default() };
-        let filters = [
-            all.clone(),
-            EventFilter { limit: 7, ..all.clone() },
-            EventFilter { kind: Some("fault_raised".to_owned()), ..all.clone() },
-            EventFilter { from: Some(1_700_050_000_000), to: Some(1_700_150_000_000), ..all.clone() },
-        ];
-        for filter in &filters {
+        for filter in &filters() {
             let after = reader.events(&all).await.unwrap().items.pop();
             for after in [None, after.as_ref()] {
                 let (by_units, quick) = ids(&reader, page_query(filter, &small, after, Lead::Units)).await;
@@ -302,8 +306,8 @@ mod tests {
             counts.push(count);
         }
         assert!(counts[0] < FEW && counts[1] == FEW, "{counts:?}");
-        for lead in [Lead::Units, Lead::Time] {
-            let statement = page_query(&filter, &firm("small"), None, lead);
+        for (filter, lead) in filters().iter().flat_map(|filter| [(filter, Lead::Units), (filter, Lead::Time)]) {
+            let statement = page_query(filter, &firm("small"), None, lead);
             let statement = format!("explain query plan {}", statement.sql().as_str());
             let rows = sqlx::query(sqlx::AssertSqlSafe(statement));
             let rows = rows.fetch_all(&mut *reader.snapshot().await.unwrap().tx).await.unwrap();
@@ -311,11 +315,14 @@ mod tests {
             let uses = |step: &str| plan.iter().any(|line| line.starts_with(step));
             match lead {
                 Lead::Units => assert!(
-                    uses("SEARCH e USING INDEX event_unit (<expr>=? AND unit=?)")
+                    uses("SEARCH e USING INDEX event_unit (<expr>=? AND unit=?")
                         && uses("SEARCH event USING INDEX sqlite_autoindex_event_1 (id=?)"),
-                    "{plan:#?}"
+                    "{filter:?} {plan:#?}"
                 ),
-                Lead::Time => assert!(uses("SCAN event") && !uses("USE TEMP B-TREE"), "{plan:#?}"),
+                Lead::Time => assert!(
+                    uses("SCAN event USING INDEX sqlite_autoindex_event_1") && !uses("USE TEMP B-TREE"),
+                    "{filter:?} {plan:#?}"
+                ),
             }
         }
     }

@@ -64,7 +64,7 @@ pub struct ExceptionalRow {
     pub door_cycles: Option<i64>,
 }
 
-/// Ids of events begin with the sender's time, so those of 30 days are one stretch of the table; only units with a fault
+/// Ids of events begin with the sender's time, so those of 30 days are one stretch of their index; only units with a fault
 /// in it are looked at more closely. Visits that a later record supersedes are left out.
 const FAULTY: &str = with_stretches!(
     "$2",

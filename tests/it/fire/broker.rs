@@ -123,7 +123,17 @@ fn late_commit(broken: &[(&str, &str)]) -> usize {
     // Received, as the lock lets nothing be stored yet.
     std::thread::sleep(Duration::from_millis(300));
     runtime.block_on(sqlx::query("rollback").execute(&mut lock)).unwrap();
-    runtime.block_on(async { sqlx::Connection::close(lock).await.unwrap() });
+    // The next commit is held up too, so that what the first one acknowledges reaches the broker before the daemon dies.
+    runtime.block_on(async {
+        let stored = || sqlx::query_scalar("select count(*) from event");
+        while stored().fetch_one(&mut lock).await.is_ok_and(|stored: i64| stored == 0) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sqlx::query("rollback").execute(&mut lock).await.unwrap();
+        sqlx::Connection::close(lock).await.unwrap();
+    });
     assert!(daemon.ended_within(PATIENCE).expect("it dies in the second commit").code().is_none());
     let mut daemon = town.start(broken);
     daemon.says("subscribed");
@@ -143,9 +153,10 @@ fn a_late_commit_acknowledges_nothing_on_a_new_connection() {
 #[test]
 fn twin_without_the_tag_of_the_connection_is_caught() {
     let _turn = turn();
-    let missing = late_commit(&[("LIFTWATCH_TEST_NO_EPOCH_TAG", "1")]);
+    // Nothing is lost where the old connection's first commit had two messages or fewer, which is chance.
+    let missing = (0..5).map(|_| late_commit(&[("LIFTWATCH_TEST_NO_EPOCH_TAG", "1")])).find(|missing| *missing > 0);
+    let missing = missing.expect("one of five tries loses something");
     println!("no epoch tag: {missing} of 1,000 missing");
-    assert!(missing > 0);
 }
 
 #[test]
