@@ -126,7 +126,9 @@ fn late_commit(broken: &[(&str, &str)]) -> usize {
     // The next commit is held up too, so that what the first one acknowledges reaches the broker before the daemon dies.
     runtime.block_on(async {
         let stored = || sqlx::query_scalar("select count(*) from event");
+        let end = tokio::time::Instant::now() + PATIENCE;
         while stored().fetch_one(&mut lock).await.is_ok_and(|stored: i64| stored == 0) {
+            assert!(tokio::time::Instant::now() < end, "nothing was stored after the lock was gone");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
