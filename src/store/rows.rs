@@ -85,3 +85,48 @@ impl Words {
         new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_row_is_read_once_and_in_order_whatever_is_left_for_the_last_part() {
+        for count in [0, 1, 999, 1_000, 1_001, 2_000, 2_500] {
+            let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+            sqlx::query("create table t (id text primary key) without rowid").execute(&mut connection).await.unwrap();
+            let ids: Vec<String> = (0..count).map(|number| format!("u-{number:05}")).collect();
+            write_rows(&mut connection, &ids, |rows| {
+                let mut insert = QueryBuilder::<Sqlite>::new("insert into t (id) ");
+                insert.push_values(rows, |mut row, id| {
+                    row.push_bind(id);
+                });
+                insert
+            })
+            .await
+            .unwrap();
+            let mut read: Vec<String> = Vec::new();
+            let all = "select id from t where id > $1 order by id limit $2";
+            each_row(&mut connection, all, |row| {
+                read.push(row.try_get("id")?);
+                Ok(())
+            })
+            .await
+            .unwrap();
+            assert_eq!(read, ids, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_text_stays_itself_however_many_came_between() {
+        let mut words = Words::default();
+        for number in (0..40).chain(0..40).chain([3, 3, 3]) {
+            let text = format!("word-{number}");
+            assert_eq!(&*words.shared(&text), text);
+        }
+        assert!(Arc::ptr_eq(&words.shared("twice"), &words.shared("twice")));
+        assert_eq!(words.known.len(), WORDS);
+    }
+}
