@@ -34,8 +34,8 @@ use daemon::City;
 use load::Kind;
 use mosquitto::Mosquitto;
 
-/// How often (a) and (b) are measured, in turn: the bare subscriber's rate differs by a factor of two from one try to the next,
-/// by which of two cores the broker and it run on. The middle one counts.
+/// How often (a) and (b) are measured, in turn: the bare subscriber's rate differs by a factor of two from one try to the next.
+/// The middle one counts.
 const ROUNDS: usize = 5;
 
 /// A number from the environment, or the default.
